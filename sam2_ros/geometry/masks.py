@@ -1,0 +1,47 @@
+"""Masks on the device: from a network's logits to pixels of the image, and what is measured on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Measures of N masks, in pixels; zero where a mask is empty."""
+
+    boxes: Tensor
+    """(N, 4) int64 x0 y0 x1 y1; x1 and y1 are one past the last pixel."""
+    centroids: Tensor
+    """(N, 2) float32 x y, the mean of the pixels' places."""
+    areas: Tensor
+    """(N,) int64 pixels."""
+
+
+def resize_logits(logits: Tensor, height: int, width: int) -> Tensor:
+    """(N, 1, h, w) logits to (N, height, width), bilinear, as the original does before it cuts them at 0."""
+    return F.interpolate(logits.float(), size=(height, width), mode="bilinear", align_corners=False).squeeze(1)
+
+
+def measure(masks: Tensor) -> Measures:
+    """Boxes, centroids and areas of (N, H, W) bool masks."""
+    per_column, per_row = masks.sum(dim=1), masks.sum(dim=2)
+    areas = per_row.sum(dim=1)
+    (x0, x1), (y0, y1) = _extent(per_column > 0), _extent(per_row > 0)
+    x = (per_column * torch.arange(masks.shape[2], device=masks.device)).sum(dim=1)
+    y = (per_row * torch.arange(masks.shape[1], device=masks.device)).sum(dim=1)
+    # float64: the sum of the places in a large mask is beyond what float32 counts exactly.
+    centroids = torch.stack((x, y), dim=1).double() / areas.clamp(min=1)[:, None]
+    return Measures(torch.stack((x0, y0, x1, y1), dim=1), centroids.float(), areas)
+
+
+def _extent(used: Tensor) -> tuple[Tensor, Tensor]:
+    """(N, L) bool to the first true and one past the last true; 0 and 0 where there is none."""
+    length = used.shape[1]
+    some = used.any(dim=1)
+    first = used.int().argmax(dim=1)
+    end = length - used.flip(1).int().argmax(dim=1)
+    return torch.where(some, first, 0), torch.where(some, end, 0)

@@ -1,0 +1,117 @@
+"""Weights from files: the original's checkpoints (.pt) and safetensors."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from .config import NAMED, Sam2Config
+from .sam2 import Sam2
+
+_EMBEDDED = Path(__file__).parents[1] / "checkpoints"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be loaded; the message says why."""
+
+
+def weights_path(name: str) -> Path:
+    """Where the weights of a named model are, or would be after `sam2_ros weights NAME`."""
+    Sam2Config.named(name)
+    if (embedded := _EMBEDDED / f"{name}.safetensors").exists():
+        return embedded
+    folder = os.environ.get("SAM2_ROS_WEIGHTS", "~/.cache/sam2_ros")
+    return Path(folder).expanduser() / f"{name}.pt"
+
+
+def load_network(
+    source: str | os.PathLike[str],
+    *,
+    config: Sam2Config | None = None,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> Sam2:
+    """A network with its weights, ready for inference.
+
+    source: a name that `Sam2Config.named` knows, or a .pt or .safetensors file. config: the sizes, for a file that
+    does not say them; official sizes are recognised by their tensors' shapes.
+
+    Raises CheckpointError where there is no such file or name, the file is no checkpoint, or a tensor is missing,
+    unexpected or of the wrong shape.
+    """
+    name = str(source)
+    path = weights_path(name) if name in NAMED else Path(source).expanduser()
+    if not path.is_file():
+        raise CheckpointError(_not_there(name, path))
+    tensors, stored = _read(path)
+    config = config or (NAMED[name] if name in NAMED else stored) or _recognise(path, tensors)
+    with torch.device("meta"):
+        network = Sam2(config)
+    _check(path, network, tensors)
+    tensors = {key: tensor.to(device=device, dtype=dtype) for key, tensor in tensors.items()}
+    network.load_state_dict(tensors, assign=True)
+    return network.eval().requires_grad_(False)
+
+
+def _not_there(name: str, path: Path) -> str:
+    if name in NAMED:
+        return f"the weights of {name} are not at {path}; fetch them with: sam2_ros weights {name}"
+    return f"{name!r} is neither a file nor the name of a model; the names are {', '.join(NAMED)}"
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], Sam2Config | None]:
+    """The tensors of a file, and the configuration where the file has one."""
+    if path.suffix == ".safetensors":
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, not a dictionary
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(f"{path} is not a safetensors file: {error}") from error
+        config = Sam2Config.from_dict(json.loads(metadata["config"])) if "config" in metadata else None
+        return tensors, config
+    if path.suffix not in (".pt", ".pth"):
+        raise CheckpointError(f"{path} is not a checkpoint: its name must end in .pt, .pth or .safetensors")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (RuntimeError, OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise CheckpointError(f"{path} is not a PyTorch checkpoint of plain tensors: {reason[0]}") from error
+    tensors = content.get("model", content) if isinstance(content, dict) else {}
+    if not tensors or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
+        raise CheckpointError(f"{path} holds no state dict: it must be {{'model': state dict}} or a state dict")
+    return tensors, None
+
+
+def _recognise(path: Path, tensors: dict[str, Tensor]) -> Sam2Config:
+    """The named configuration whose tensors have these names, or, by the file's name, the nearest to them."""
+    for config in NAMED.values():
+        with torch.device("meta"):
+            expected = Sam2(config).state_dict()
+        if expected.keys() == tensors.keys() and all(tensors[key].shape == expected[key].shape for key in expected):
+            return config
+    if path.stem in NAMED:
+        return NAMED[path.stem]
+    raise CheckpointError(
+        f"the tensors of {path} are not those of any named model ({', '.join(NAMED)}); pass its config"
+    )
+
+
+def _check(path: Path, network: Sam2, tensors: dict[str, Tensor]) -> None:
+    expected = network.state_dict()
+    faults = [f"{key} is missing" for key in expected if key not in tensors]
+    faults += [f"{key} is not part of the network" for key in tensors if key not in expected]
+    faults += [
+        f"{key} has shape {tuple(tensors[key].shape)}, not {tuple(expected[key].shape)}"
+        for key in expected
+        if key in tensors and tensors[key].shape != expected[key].shape
+    ]
+    if faults:
+        more = f", and {len(faults) - 5} more" if len(faults) > 5 else ""
+        raise CheckpointError(f"{path} does not fit the network: {'; '.join(faults[:5])}{more}")

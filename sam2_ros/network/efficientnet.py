@@ -1,0 +1,79 @@
+"""EfficientNet-Lite0 as a trunk for machines without a GPU.
+
+Architecture: Tan and Le, EfficientNet, 2019, in its Lite variant: no squeeze-and-excitation, ReLU6. The batch norms
+are folded into the convolutions, so every convolution has a bias and there is nothing else to compute.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# expansion, kernel, stride, channels, repeats; a feature map is given out behind each stage whose flag is set
+_STAGES = (
+    (1, 3, 1, 16, 1, False),
+    (6, 3, 2, 24, 2, True),
+    (6, 5, 2, 40, 2, True),
+    (6, 3, 2, 80, 3, False),
+    (6, 5, 1, 112, 3, True),
+    (6, 5, 2, 192, 4, False),
+    (6, 3, 1, 320, 1, True),
+)
+
+
+class SameConv2d(nn.Conv2d):
+    """A convolution padded as TensorFlow's SAME, which the public weights were trained with: more at the far side."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
+        super().__init__(inputs, outputs, kernel, stride=stride, groups=groups, padding=0 if stride > 1 else kernel // 2)
+        before, after = (kernel - 2) // 2, (kernel - 1) // 2
+        self.pad = (before, after, before, after) if stride > 1 else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x if self.pad is None else F.pad(x, self.pad))
+
+
+class InvertedResidual(nn.Module):
+    """Expand, filter each channel, project; the input is added where the shape stays."""
+
+    def __init__(self, inputs: int, outputs: int, expansion: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        width = inputs * expansion
+        self.expand = nn.Conv2d(inputs, width, 1) if expansion > 1 else nn.Identity()
+        self.depthwise = SameConv2d(width, width, kernel, stride, groups=width)
+        self.project = nn.Conv2d(width, outputs, 1)
+        self.expands = expansion > 1
+        self.residual = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu6(self.expand(x)) if self.expands else x
+        y = self.project(F.relu6(self.depthwise(y)))
+        return x + y if self.residual else y
+
+
+class EfficientNetLite0(nn.Module):
+    """(B, 3, S, S) to four feature maps at strides 4, 8, 16 and 32 with 24, 40, 112 and 320 channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = SameConv2d(3, 32, 3, stride=2)
+        self.blocks = nn.ModuleList()
+        self.ends: list[int] = []
+        inputs = 32
+        for expansion, kernel, stride, outputs, repeats, given_out in _STAGES:
+            for repeat in range(repeats):
+                self.blocks.append(
+                    InvertedResidual(inputs, outputs, expansion, kernel, stride if repeat == 0 else 1)
+                )
+                inputs = outputs
+            if given_out:
+                self.ends.append(len(self.blocks) - 1)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x = F.relu6(self.stem(x))
+        outputs = []
+        for index, block in enumerate(self.blocks):
+            x = block(x)
+            if index in self.ends:
+                outputs.append(x)
+        return outputs

@@ -1,0 +1,134 @@
+"""Hiera, the trunk of the official sizes.
+
+Ryali et al., Hiera, 2023, with the windowed position embedding of Bolya et al., 2023. Names are the original's.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .config import Sam2Config
+from .layers import MLP
+
+
+class MultiScaleAttention(nn.Module):
+    """Self-attention over a window or the whole map; at a change of stage the queries are pooled two by two."""
+
+    def __init__(self, inputs: int, outputs: int, heads: int, pools: bool) -> None:
+        super().__init__()
+        self.heads, self.pools = heads, pools
+        self.qkv = nn.Linear(inputs, 3 * outputs)
+        self.proj = nn.Linear(outputs, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, inputs) to (B, H, W, outputs), or half of H and W where it pools."""
+        height, width = x.shape[1:3]
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        if self.pools:
+            q = pool(q)
+            height, width = q.shape[1:3]
+        q, k, v = (t.flatten(1, 2).unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in (q, k, v))
+        out: Tensor = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        return self.proj(out).unflatten(1, (height, width))  # type: ignore[no-any-return]
+
+
+class MultiScaleBlock(nn.Module):
+    """One transformer block; `window` is the edge of its attention window, 0 for global attention."""
+
+    def __init__(self, inputs: int, outputs: int, heads: int, window: int, pools: bool) -> None:
+        super().__init__()
+        self.window, self.pools = window, pools
+        self.norm1 = nn.LayerNorm(inputs, eps=1e-6)
+        self.attn = MultiScaleAttention(inputs, outputs, heads, pools)
+        self.norm2 = nn.LayerNorm(outputs, eps=1e-6)
+        self.mlp = MLP(outputs, 4 * outputs, outputs, 2, activation=nn.GELU())
+        self.proj = nn.Linear(inputs, outputs) if inputs != outputs else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut, x = x, self.norm1(x)
+        if self.proj is not None:
+            shortcut = pool(self.proj(x)) if self.pools else self.proj(x)
+        x = self.attend(x, shortcut.shape[1], shortcut.shape[2])
+        x = shortcut + x
+        return x + self.mlp(self.norm2(x))
+
+    def attend(self, x: Tensor, height: int, width: int) -> Tensor:
+        """Attention of (B, H, W, C) in windows; the result is (B, height, width, C')."""
+        if not self.window:
+            return self.attn(x)  # type: ignore[no-any-return]
+        size, batch = self.window, x.shape[0]
+        # The padding comes after the norm and is not masked: its keys and values are the biases, as in the original.
+        x = F.pad(x, (0, 0, 0, -x.shape[2] % size, 0, -x.shape[1] % size))
+        rows, columns = x.shape[1] // size, x.shape[2] // size
+        x = x.unflatten(1, (rows, size)).unflatten(3, (columns, size)).transpose(2, 3).flatten(0, 2)
+        x = self.attn(x)
+        x = x.unflatten(0, (batch, rows, columns)).transpose(2, 3).flatten(3, 4).flatten(1, 2)
+        return x[:, :height, :width]
+
+
+class PatchEmbed(nn.Module):
+    """(B, 3, S, S) to (B, S / 4, S / 4, C)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(3, channels, kernel_size=7, stride=4, padding=3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.proj(x).permute(0, 2, 3, 1)  # type: ignore[no-any-return]
+
+
+class Hiera(nn.Module):
+    """(B, 3, S, S) to four feature maps at strides 4, 8, 16 and 32."""
+
+    def __init__(self, config: Sam2Config) -> None:
+        super().__init__()
+        self.patch_embed = PatchEmbed(config.embed_dim)
+        self.pos_embed = nn.Parameter(torch.zeros(1, config.embed_dim, *config.window_pos_embed_bkg_spatial_size))
+        window = config.window_spec[0]
+        self.pos_embed_window = nn.Parameter(torch.zeros(1, config.embed_dim, window, window))
+        self.blocks = nn.ModuleList()
+        self.ends: list[int] = []
+        inputs, heads = config.embed_dim, config.num_heads
+        for stage, depth in enumerate(config.stages):
+            for repeat in range(depth):
+                starts_stage = stage > 0 and repeat == 0
+                index = len(self.blocks)
+                # The first block of a stage still has the window of the stage before.
+                window = config.window_spec[stage - 1 if starts_stage else stage]
+                outputs = config.embed_dim * 2**stage
+                heads = config.num_heads * 2**stage
+                self.blocks.append(
+                    MultiScaleBlock(
+                        inputs,
+                        outputs,
+                        heads,
+                        window=0 if index in config.global_att_blocks else window,
+                        pools=starts_stage,
+                    )
+                )
+                inputs = outputs
+            self.ends.append(len(self.blocks) - 1)
+
+    def position(self, height: int, width: int) -> Tensor:
+        """(1, height, width, C): a coarse embedding stretched over the map plus one that repeats in every window."""
+        coarse = F.interpolate(self.pos_embed, size=(height, width), mode="bicubic")
+        size = self.pos_embed_window.shape[-1]
+        repeats = (1, 1, -(-height // size), -(-width // size))
+        return (coarse + self.pos_embed_window.tile(repeats)[..., :height, :width]).permute(0, 2, 3, 1)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x = self.patch_embed(x)
+        x = x + self.position(x.shape[1], x.shape[2])
+        outputs = []
+        for index, block in enumerate(self.blocks):
+            x = block(x)
+            if index in self.ends:
+                outputs.append(x.permute(0, 3, 1, 2))
+        return outputs
+
+
+def pool(x: Tensor) -> Tensor:
+    """Maximum of each two by two of (B, H, W, C)."""
+    return F.max_pool2d(x.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)

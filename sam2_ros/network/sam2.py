@@ -1,0 +1,243 @@
+"""The whole network: each step of SAM 2 as one call, with plain tensors in and out and no state between calls.
+
+Ravi et al., SAM 2: Segment Anything in Images and Videos, 2024. Parameter names are the original's
+(facebookresearch/sam2), so its checkpoints load as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .config import Sam2Config
+from .image_encoder import ImageEncoder
+from .layers import MLP
+from .mask_decoder import Answer, MaskDecoder
+from .memory_attention import MemoryAttention
+from .memory_encoder import MemoryEncoder
+from .position import sine_grid, sine_time
+from .prompt_encoder import PromptEncoder
+
+NO_OBJECT = -1024.0
+"""The logit of every pixel of an object that is not in the image."""
+
+_MEAN = (0.485, 0.456, 0.406)
+_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Features:
+    """An encoded image, or B of them; S is the network's input size."""
+
+    fine: Tensor
+    """(B, C / 8, S / 4, S / 4)"""
+    middle: Tensor
+    """(B, C / 4, S / 8, S / 8)"""
+    top: Tensor
+    """(B, C, S / 16, S / 16)"""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What is remembered of N objects: F frames of h x w tokens, and P pointers."""
+
+    frames: Tensor
+    """(N, F, h * w, mem_dim), from `encode_memory`."""
+    ages: Tensor
+    """(N, F) int64: 0 for a conditioning frame, otherwise how many frames ago, up to num_maskmem - 1."""
+    pointers: Tensor
+    """(N, P, C)"""
+    pointer_ages: Tensor
+    """(N, P) how many frames ago."""
+    frame_valid: Tensor | None = None
+    """(N, F) bool, false where a slot is empty; None where none is."""
+    pointer_valid: Tensor | None = None
+    """(N, P) bool, likewise."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The one mask that is taken from an answer, for N objects."""
+
+    logits: Tensor
+    """(N, 1, S / 4, S / 4), `NO_OBJECT` everywhere if the object is not in the image."""
+    iou: Tensor
+    """(N,) its predicted IoU."""
+    pointer: Tensor
+    """(N, C) the object pointer."""
+    score: Tensor
+    """(N,) object score logit."""
+
+
+class Sam2(nn.Module):
+    """SAM 2 and 2.1 of any size. C is config.d_model, S the input size, h = w = S / 16."""
+
+    def __init__(self, config: Sam2Config) -> None:
+        super().__init__()
+        self.config = config
+        channels = config.d_model
+        self.image_encoder = ImageEncoder(config)
+        self.sam_prompt_encoder = PromptEncoder(channels)
+        self.sam_mask_decoder = MaskDecoder(channels, config.decoder_mlp_dim)
+        self.memory_attention = MemoryAttention(config)
+        self.memory_encoder = MemoryEncoder(channels, config.mem_dim)
+        self.mask_downsample = nn.Conv2d(1, 1, kernel_size=4, stride=4)
+        self.obj_ptr_proj = MLP(channels, channels, channels, 3)
+        self.maskmem_tpos_enc = nn.Parameter(torch.zeros(config.num_maskmem, 1, 1, config.mem_dim))
+        self.no_mem_embed = nn.Parameter(torch.zeros(1, 1, channels))
+        # Never used, as in the original; it is here because the checkpoints hold it.
+        self.no_mem_pos_enc = nn.Parameter(torch.zeros(1, 1, channels))
+        self.no_obj_ptr = nn.Parameter(torch.zeros(1, channels))
+        learned = [self.maskmem_tpos_enc, self.no_mem_embed, self.no_mem_pos_enc, self.no_obj_ptr]
+        if config.no_obj_embed_spatial:
+            self.no_obj_embed_spatial = nn.Parameter(torch.zeros(1, config.mem_dim))
+            learned.append(self.no_obj_embed_spatial)
+        if config.add_tpos_enc_to_obj_ptrs:
+            self.obj_ptr_tpos_proj = nn.Linear(channels, config.mem_dim)
+        for parameter in learned:
+            nn.init.trunc_normal_(parameter, std=0.02)
+
+    @property
+    def device(self) -> torch.device:
+        return self.no_mem_embed.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.no_mem_embed.dtype
+
+    def prepare(self, images: Tensor, size: int) -> Tensor:
+        """(B, H, W, 3) uint8 RGB to the network's input (B, 3, size, size), stretched to a square.
+
+        Antialiased bilinear, as the original's image predictor; its video predictor uses bicubic for image files.
+        """
+        x = images.to(self.device).permute(0, 3, 1, 2).float()
+        if x.shape[-2:] != (size, size):
+            x = F.interpolate(x, size=(size, size), mode="bilinear", antialias=True)
+        mean = torch.tensor(_MEAN, device=x.device).view(3, 1, 1)
+        std = torch.tensor(_STD, device=x.device).view(3, 1, 1)
+        return ((x / 255 - mean) / std).to(self.dtype)
+
+    def encode_image(self, images: Tensor) -> Features:
+        """Encodes (B, 3, S, S) images from `prepare`."""
+        fine, middle, top = self.image_encoder(images)
+        return Features(self.sam_mask_decoder.conv_s0(fine), self.sam_mask_decoder.conv_s1(middle), top)
+
+    def without_memory(self, top: Tensor) -> Tensor:
+        """What takes the place of `attend` for an object that has no memory yet: (B, C, h, w) to the same."""
+        return top + self.no_mem_embed.view(1, -1, 1, 1)
+
+    def attend(self, top: Tensor, memory: Memory) -> Tensor:
+        """Conditions the features (1 or N, C, h, w) of an image on the memory of N objects: (N, C, h, w)."""
+        config = self.config
+        objects, frames, pixels, _ = memory.frames.shape
+        parts = config.d_model // config.mem_dim
+        where = sine_grid(config.mem_dim, top.shape[2], top.shape[3], top.device).to(self.dtype)
+        # Slot 6 of the temporal encoding is the conditioning frames', slot k - 1 that of k frames ago.
+        when = self.maskmem_tpos_enc[memory.ages - 1].view(objects, frames, 1, -1)
+        # A pointer is cut into as many tokens as make it as narrow as a memory.
+        pointers = memory.pointers.unflatten(2, (parts, config.mem_dim)).flatten(1, 2)
+        place = torch.cat(((where + when).flatten(1, 2), self._pointer_place(memory, parts)), dim=1)
+        mask = None
+        if memory.frame_valid is not None and memory.pointer_valid is not None:
+            mask = torch.cat(
+                (memory.frame_valid.repeat_interleave(pixels, 1), memory.pointer_valid.repeat_interleave(parts, 1)), 1
+            )
+        tokens = torch.cat((memory.frames.flatten(1, 2).to(self.dtype), pointers), dim=1)
+        return self.memory_attention(top, tokens, place, pointers.shape[1], mask)  # type: ignore[no-any-return]
+
+    def _pointer_place(self, memory: Memory, parts: int) -> Tensor:
+        """(N, P * parts, mem_dim), the encoding of each pointer's age."""
+        ages, config = memory.pointer_ages, self.config
+        if not config.add_tpos_enc_to_obj_ptrs:
+            return memory.pointers.new_zeros(*ages.shape, config.mem_dim).repeat_interleave(parts, 1)
+        # The original divides by the length of the video where it is shorter than 16 frames; a stream has no length.
+        encoded = sine_time(ages / (config.max_obj_ptrs_in_encoder - 1), config.d_model).to(self.dtype)
+        return self.obj_ptr_tpos_proj(encoded).repeat_interleave(parts, 1)  # type: ignore[no-any-return]
+
+    def decode(
+        self, features: Features, conditioned: Tensor, points: Tensor, labels: Tensor, mask: Tensor | None = None
+    ) -> Answer:
+        """Masks for N objects on one image, or on one image each.
+
+        conditioned: (N, C, h, w) from `attend` or `without_memory`; points: (N, K, 2) pixels of the network's input;
+        labels: (N, K) 1 object, 0 background, 2 and 3 corners of a box, -1 not a point; mask: (N, 1, S / 4, S / 4)
+        logits of an earlier answer.
+        """
+        height, width = conditioned.shape[2:]
+        sparse = self.sam_prompt_encoder.points(points, labels, 16 * height)
+        dense = self.sam_prompt_encoder.masks(mask)
+        place = self.sam_prompt_encoder.pe_layer.grid(height, width)
+        return self.sam_mask_decoder(  # type: ignore[no-any-return]
+            conditioned + dense, place, sparse, features.middle, features.fine
+        )
+
+    def choose(self, answer: Answer, *, multimask: bool, rank: int = 0, stability: float = 0.98) -> Choice:
+        """Takes one of an answer's masks.
+
+        multimask: the best of the three, for tracking and for a single click; otherwise the first, unless it is less
+        stable than `stability`, 0 for never. rank: 0 takes the best of the three, 1 the next.
+        """
+        best = answer.iou[:, 1:].argsort(dim=1, descending=True, stable=True)[:, rank] + 1
+        first = torch.zeros_like(best)
+        if multimask:
+            taken = token = best
+        else:
+            # The original takes the pointer from the first mask's token even where another mask is shown.
+            token = first
+            taken = torch.where(_stability(answer.logits[:, 0]) >= stability, first, best)
+        rows = torch.arange(len(best), device=best.device)
+        present = answer.score > 0
+        logits = answer.logits[rows, taken].unsqueeze(1)
+        return Choice(
+            logits=torch.where(present[:, None, None, None], logits, NO_OBJECT),
+            iou=answer.iou[rows, taken],
+            pointer=self.point_to(answer.tokens[rows, token], present),
+            score=answer.score,
+        )
+
+    def point_to(self, tokens: Tensor, present: Tensor) -> Tensor:
+        """Object pointers (N, C) from mask tokens (N, C); objects that are not in the image (N,) share one."""
+        return torch.where(present[:, None], self.obj_ptr_proj(tokens), self.no_obj_ptr)
+
+    def take_mask(self, features: Features, mask: Tensor) -> Choice:
+        """A mask prompt is its own answer: (N, 1, S, S) of 0 and 1."""
+        small = F.interpolate(20 * mask - 10, scale_factor=0.25, mode="bilinear", antialias=True)
+        prompt = F.interpolate(
+            self.mask_downsample(mask), size=small.shape[2:], mode="bilinear", antialias=True
+        )
+        objects = len(mask)
+        points, labels = self.no_points(objects)
+        answer = self.decode(features, features.top.expand(objects, -1, -1, -1), points, labels, prompt)
+        present = mask.flatten(1).any(dim=1)
+        pointer = self.choose(answer, multimask=False).pointer
+        return Choice(
+            logits=small,
+            iou=torch.ones_like(answer.score),
+            pointer=torch.where(present[:, None], pointer, self.no_obj_ptr),
+            score=torch.where(present, 10.0, -10.0).to(pointer.dtype),
+        )
+
+    def no_points(self, objects: int) -> tuple[Tensor, Tensor]:
+        """The points and labels of a frame without prompt, for N objects."""
+        points = torch.zeros(objects, 1, 2, device=self.device)
+        return points, torch.full((objects, 1), -1, dtype=torch.int64, device=self.device)
+
+    def encode_memory(self, top: Tensor, masks: Tensor, score: Tensor) -> Tensor:
+        """A memory (N, h * w, mem_dim) of N objects on an image.
+
+        top: (1 or N, C, h, w); masks: (N, 1, S, S), 0 to 1; score: (N,) object score logits.
+        """
+        memory = self.memory_encoder(top, 20 * masks - 10).flatten(2).transpose(1, 2)
+        if self.config.no_obj_embed_spatial:
+            memory = memory + (score <= 0).to(memory.dtype)[:, None, None] * self.no_obj_embed_spatial
+        return memory  # type: ignore[no-any-return]
+
+
+def _stability(logits: Tensor, delta: float = 0.05) -> Tensor:
+    """(N, H, W) logits to (N,): IoU of the masks cut at +delta and -delta; 1 where both are empty."""
+    inner = (logits > delta).sum(dim=(1, 2)).float()
+    outer = (logits > -delta).sum(dim=(1, 2)).float()
+    return torch.where(outer > 0, inner / outer, 1.0)

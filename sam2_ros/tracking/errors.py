@@ -1,0 +1,29 @@
+"""Everything a caller of the tracker can do wrong. The tracker's state is unchanged after each of these."""
+
+
+class TrackerError(ValueError):
+    """A call that the tracker refused; the message names the value and what would be right."""
+
+
+class BadImage(TrackerError):
+    """An image that is not (H, W, 3) uint8, or has no pixels."""
+
+
+class NoImage(TrackerError):
+    """A prompt before the first image."""
+
+
+class BadPrompt(TrackerError):
+    """A prompt that says nothing, contradicts itself or lies outside the image."""
+
+
+class UnknownObject(TrackerError):
+    """An object id that is not tracked."""
+
+
+class CapacityExceeded(TrackerError):
+    """One object more than the tracker has room for."""
+
+
+class StampUnavailable(TrackerError):
+    """A prompt for an image that the tracker does not hold."""
