@@ -60,7 +60,8 @@ class Sam2Config:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Sam2Config:
         """The inverse of `to_dict`; lists become tuples."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**fields)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -91,7 +92,7 @@ _HIERA: dict[str, dict[str, Any]] = {
         "window_spec": (8, 4, 16, 8),
     },
 }
-_SAM_2_0 = {"no_obj_embed_spatial": False, "add_tpos_enc_to_obj_ptrs": False}
+_SAM_2_0: dict[str, Any] = {"no_obj_embed_spatial": False, "add_tpos_enc_to_obj_ptrs": False}
 
 NAMED: dict[str, Sam2Config] = {
     **{f"sam2.1_hiera_{size}": Sam2Config(**fields) for size, fields in _HIERA.items()},

@@ -30,8 +30,8 @@ class MultiScaleAttention(nn.Module):
             q = pool(q)
             height, width = q.shape[1:3]
         q, k, v = (t.flatten(1, 2).unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in (q, k, v))
-        out: Tensor = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-        return self.proj(out).unflatten(1, (height, width))  # type: ignore[no-any-return]
+        out = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        return self.proj(out).unflatten(1, (height, width))
 
 
 class MultiScaleBlock(nn.Module):
@@ -57,7 +57,7 @@ class MultiScaleBlock(nn.Module):
     def attend(self, x: Tensor, height: int, width: int) -> Tensor:
         """Attention of (B, H, W, C) in windows; the result is (B, height, width, C')."""
         if not self.window:
-            return self.attn(x)  # type: ignore[no-any-return]
+            return self.attn(x)
         size, batch = self.window, x.shape[0]
         # The padding comes after the norm and is not masked: its keys and values are the biases, as in the original.
         x = F.pad(x, (0, 0, 0, -x.shape[2] % size, 0, -x.shape[1] % size))
@@ -76,7 +76,7 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv2d(3, channels, kernel_size=7, stride=4, padding=3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.proj(x).permute(0, 2, 3, 1)  # type: ignore[no-any-return]
+        return self.proj(x).permute(0, 2, 3, 1)
 
 
 class Hiera(nn.Module):
@@ -115,8 +115,7 @@ class Hiera(nn.Module):
         """(1, height, width, C): a coarse embedding stretched over the map plus one that repeats in every window."""
         coarse = F.interpolate(self.pos_embed, size=(height, width), mode="bicubic")
         size = self.pos_embed_window.shape[-1]
-        repeats = (1, 1, -(-height // size), -(-width // size))
-        return (coarse + self.pos_embed_window.tile(repeats)[..., :height, :width]).permute(0, 2, 3, 1)
+        return (coarse + self.pos_embed_window.tile(1, 1, height // size, width // size)).permute(0, 2, 3, 1)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = self.patch_embed(x)

@@ -38,4 +38,4 @@ class ImageEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, 3, S, S) normalised RGB to (B, d_model, S / k, S / k) for k of 4, 8 and 16."""
-        return self.neck(self.trunk(images))  # type: ignore[no-any-return]
+        return self.neck(self.trunk(images))

@@ -15,7 +15,7 @@ class RotarySelfAttention(Attention):
     def forward(self, x: Tensor, table: Tensor) -> Tensor:  # type: ignore[override]
         """x (N, L, C), table (2, L, C / 2)."""
         q, k, v = rotate(self.q_proj(x), table), rotate(self.k_proj(x), table), self.v_proj(x)
-        return self.out_proj(F.scaled_dot_product_attention(q, k, v))  # type: ignore[no-any-return]
+        return self.out_proj(F.scaled_dot_product_attention(q, k, v))
 
 
 class RotaryCrossAttention(Attention):
@@ -33,7 +33,7 @@ class RotaryCrossAttention(Attention):
         turned = rotate(k[:, :spatial].unflatten(1, (-1, table.shape[1])), table).flatten(1, 2)
         k = torch.cat((turned, k[:, spatial:]), dim=1)
         attended = F.scaled_dot_product_attention(q, k, v, attn_mask=None if mask is None else mask[:, None])
-        return self.out_proj(attended)  # type: ignore[no-any-return]
+        return self.out_proj(attended)
 
 
 class MemoryAttentionLayer(nn.Module):
@@ -55,7 +55,7 @@ class MemoryAttentionLayer(nn.Module):
         x = x + self.self_attn(self.norm1(x), table)
         x = x.expand(memory.shape[0], -1, -1)
         x = x + self.cross_attn_image(self.norm2(x), memory, place, table, pointer_tokens, mask)
-        return x + self.linear2(F.relu(self.linear1(self.norm3(x))))  # type: ignore[no-any-return]
+        return x + self.linear2(F.relu(self.linear1(self.norm3(x))))
 
 
 class MemoryAttention(nn.Module):
@@ -74,4 +74,4 @@ class MemoryAttention(nn.Module):
         x = x + 0.1 * sine_grid(channels, height, width, features.device).to(x.dtype)
         for layer in self.layers:
             x = layer(x, memory, place, table, pointer_tokens, mask)
-        return self.norm(x).transpose(1, 2).unflatten(2, (height, width))  # type: ignore[no-any-return]
+        return self.norm(x).transpose(1, 2).unflatten(2, (height, width))

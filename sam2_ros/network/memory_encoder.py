@@ -24,7 +24,7 @@ class MaskDownSampler(nn.Module):
         self.encoder = nn.Sequential(*layers, nn.Conv2d(256, channels, kernel_size=1))
 
     def forward(self, masks: Tensor) -> Tensor:
-        return self.encoder(masks)  # type: ignore[no-any-return]
+        return self.encoder(masks)
 
 
 class CXBlock(nn.Module):
@@ -66,4 +66,4 @@ class MemoryEncoder(nn.Module):
     def forward(self, features: Tensor, masks: Tensor) -> Tensor:
         """features (N or 1, C, h, w) and masks (N, 1, 16 h, 16 w), from -10 to 10, to (N, mem_dim, h, w)."""
         fused = self.fuser(self.pix_feat_proj(features) + self.mask_downsampler(masks))
-        return self.out_proj(fused)  # type: ignore[no-any-return]
+        return self.out_proj(fused)

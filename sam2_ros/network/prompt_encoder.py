@@ -32,7 +32,7 @@ class PromptEncoder(nn.Module):
         """(N, K, 2) input pixels and (N, K) labels to (N, K + 1, C); a token that is not a point always ends them."""
         points = torch.cat((points, torch.zeros_like(points[:, :1])), dim=1)
         labels = torch.cat((labels, torch.full_like(labels[:, :1], -1)), dim=1)
-        kinds = torch.cat([embedding.weight for embedding in self.point_embeddings])
+        kinds = torch.cat([embedding(labels.new_zeros(1)) for embedding in self.point_embeddings])
         real = (labels >= 0).unsqueeze(-1)
         placed = self.pe_layer((points.float() + 0.5) / size) + kinds[labels.clamp(min=0)]
         return torch.where(real, placed, self.not_a_point_embed.weight)
@@ -41,4 +41,4 @@ class PromptEncoder(nn.Module):
         """(N, 1, 4 h, 4 w) logits to (N, C, h, w); (1, C, 1, 1) where there are none."""
         if masks is None:
             return self.no_mask_embed.weight[:, :, None, None]
-        return self.mask_downscaling(masks)  # type: ignore[no-any-return]
+        return self.mask_downscaling(masks)

@@ -146,7 +146,7 @@ class Sam2(nn.Module):
                 (memory.frame_valid.repeat_interleave(pixels, 1), memory.pointer_valid.repeat_interleave(parts, 1)), 1
             )
         tokens = torch.cat((memory.frames.flatten(1, 2).to(self.dtype), pointers), dim=1)
-        return self.memory_attention(top, tokens, place, pointers.shape[1], mask)  # type: ignore[no-any-return]
+        return self.memory_attention(top, tokens, place, pointers.shape[1], mask)
 
     def _pointer_place(self, memory: Memory, parts: int) -> Tensor:
         """(N, P * parts, mem_dim), the encoding of each pointer's age."""
@@ -155,7 +155,7 @@ class Sam2(nn.Module):
             return memory.pointers.new_zeros(*ages.shape, config.mem_dim).repeat_interleave(parts, 1)
         # The original divides by the length of the video where it is shorter than 16 frames; a stream has no length.
         encoded = sine_time(ages / (config.max_obj_ptrs_in_encoder - 1), config.d_model).to(self.dtype)
-        return self.obj_ptr_tpos_proj(encoded).repeat_interleave(parts, 1)  # type: ignore[no-any-return]
+        return self.obj_ptr_tpos_proj(encoded).repeat_interleave(parts, 1)
 
     def decode(
         self, features: Features, conditioned: Tensor, points: Tensor, labels: Tensor, mask: Tensor | None = None
@@ -170,7 +170,7 @@ class Sam2(nn.Module):
         sparse = self.sam_prompt_encoder.points(points, labels, 16 * height)
         dense = self.sam_prompt_encoder.masks(mask)
         place = self.sam_prompt_encoder.pe_layer.grid(height, width)
-        return self.sam_mask_decoder(  # type: ignore[no-any-return]
+        return self.sam_mask_decoder(
             conditioned + dense, place, sparse, features.middle, features.fine
         )
 
@@ -233,7 +233,7 @@ class Sam2(nn.Module):
         memory = self.memory_encoder(top, 20 * masks - 10).flatten(2).transpose(1, 2)
         if self.config.no_obj_embed_spatial:
             memory = memory + (score <= 0).to(memory.dtype)[:, None, None] * self.no_obj_embed_spatial
-        return memory  # type: ignore[no-any-return]
+        return memory
 
 
 def _stability(logits: Tensor, delta: float = 0.05) -> Tensor:

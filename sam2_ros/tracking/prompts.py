@@ -55,7 +55,7 @@ def _box(values: object, height: int, width: int) -> NDArray[np.float32]:
 
 
 def _mask(values: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool_]:
-    mask = np.asarray(values) != 0
+    mask = np.asarray(values).astype(bool)
     if mask.shape != (height, width):
         raise BadPrompt(f"the mask's shape is {mask.shape}; it must be the image's, {(height, width)}")
     if not mask.any():

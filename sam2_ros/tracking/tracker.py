@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sam2_ros.geometry.masks import Measures, measure, resize_logits
+from sam2_ros.geometry.masks import measure, resize_logits
 from sam2_ros.network import Choice, Features, Sam2
 
 from .errors import BadImage, BadPrompt, CapacityExceeded, NoImage, StampUnavailable, UnknownObject
@@ -280,35 +280,33 @@ class Tracker:
 
     def _tracks(self, frame: _Frame, ids: tuple[int, ...]) -> Tracks:
         """The state of some objects on the newest frame, brought back to the host."""
-        rows = [self._objects[object_id].row for object_id in ids]
-        logits = self._logits[rows]
+        known = [self._objects[object_id] for object_id in ids]
+        rows = [one.row for one in known]
+        logits, scores = self._logits[rows], self._scores[rows]
         masks = resize_logits(logits, frame.height, frame.width) > 0
-        measures: Measures = measure(masks)
-        scores, areas = self._scores[rows].cpu().numpy(), measures.areas.cpu().numpy()
-        for object_id, score, area in zip(ids, scores, areas, strict=True):
-            if score > 0 and area > 0:
-                self._objects[object_id].last_seen = frame.stamp
-        last_seen = tuple(self._objects[object_id].last_seen for object_id in ids)
+        measures = measure(masks)
+        in_view = ((scores > 0) & (measures.areas > 0)).tolist()
+        for one, seen in zip(known, in_view, strict=True):
+            one.last_seen = frame.stamp if seen else one.last_seen
         return Tracks(
             stamp=frame.stamp,
             ids=ids,
-            states=tuple(self._state(frame.stamp - seen) for seen in last_seen),
+            states=tuple(self._state(frame, one, seen) for one, seen in zip(known, in_view, strict=True)),
             masks=masks.cpu().numpy(),
             logits=logits.squeeze(1).cpu().numpy(),
             boxes=measures.boxes.float().cpu().numpy(),
             centroids=measures.centroids.cpu().numpy(),
-            areas=areas,
-            scores=scores,
-            visibility=1 / (1 + np.exp(-scores)),
+            areas=measures.areas.cpu().numpy(),
+            scores=scores.cpu().numpy(),
+            visibility=scores.sigmoid().cpu().numpy(),
             iou=self._iou[rows].cpu().numpy(),
-            last_seen=last_seen,
+            last_seen=tuple(one.last_seen for one in known),
         )
 
-    def _state(self, unseen: int) -> State:
-        """The state of an object that was last seen so many nanoseconds before the newest frame."""
-        if unseen == 0:
+    def _state(self, frame: _Frame, known: _Object, in_view: bool) -> State:
+        if in_view:
             return State.VISIBLE
-        return State.LOST if unseen > self._lost_after * 1e9 else State.OCCLUDED
+        return State.LOST if frame.stamp - known.last_seen > self._lost_after * 1e9 else State.OCCLUDED
 
 
 def _check_image(image: NDArray[np.uint8]) -> None:

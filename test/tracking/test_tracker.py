@@ -1,0 +1,304 @@
+"""What a tracker promises, on a small network with random weights. Its answers' exactness is test_parity.py's part."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from sam2_ros.network import Sam2, Sam2Config
+from sam2_ros.tracking import (
+    BadImage,
+    BadPrompt,
+    CapacityExceeded,
+    NoImage,
+    Prompt,
+    StampUnavailable,
+    State,
+    Tracker,
+    TrackerError,
+    UnknownObject,
+)
+
+HEIGHT, WIDTH = 48, 80
+
+
+@pytest.fixture(scope="module")
+def network() -> Sam2:
+    torch.manual_seed(1)
+    config = Sam2Config(image_size=64, embed_dim=8, d_model=32, mem_dim=8, num_layers=1, dim_feedforward=16)
+    network = Sam2(config).eval().requires_grad_(False)
+    network.sam_mask_decoder.pred_obj_score_head.layers[-1].bias += 5.0  # everything is in view
+    return network
+
+
+@pytest.fixture
+def tracker(network: Sam2) -> Tracker:
+    return Tracker(network, capacity=3)
+
+
+def image(number: int) -> np.ndarray:
+    return np.random.default_rng(number).integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+
+
+def click(x: float, y: float, label: int = 1, **more: Any) -> Prompt:
+    return Prompt(points=np.array([[x, y]]), labels=np.array([label]), **more)
+
+
+BOX = Prompt(box=np.array([10, 5, 40, 30]))
+
+
+def state_of(tracker: Tracker) -> dict[str, Any]:
+    """Everything a tracker holds but the network, copied."""
+    bank = {f"bank.{key}": value for key, value in vars(tracker._bank).items()}
+    own = {key: value for key, value in vars(tracker).items() if key not in ("_network", "_bank")}
+    return copy.deepcopy({**own, **bank})
+
+
+def assert_same_state(a: dict[str, Any], b: dict[str, Any]) -> None:
+    assert a.keys() == b.keys()
+    for key, value in a.items():
+        other = b[key]
+        if isinstance(value, torch.Tensor):
+            assert torch.equal(value, other), key
+        elif isinstance(value, np.ndarray):
+            assert np.array_equal(value, other), key
+        elif key == "_frame":
+            assert (value and value.number) == (other and other.number), key
+        else:
+            assert value == other, key
+
+
+def test_a_prompt_starts_an_object_that_is_on_every_following_frame(tracker: Tracker) -> None:
+    assert tracker.track(image(0), 100).ids == ()
+    started = tracker.prompt(BOX)
+    assert started.ids == (1,)
+    assert started.stamp == 100
+    for number in range(1, 5):
+        tracks = tracker.track(image(number), 100 + number)
+        assert tracks.ids == (1,)
+        assert tracks.stamp == 100 + number
+        assert tracks.masks.shape == (1, HEIGHT, WIDTH) and tracks.masks.dtype == np.bool_
+        assert tracks.logits.shape == (1, 16, 16)
+        assert tracks.areas[0] == tracks.masks[0].sum()
+        assert tracks.visibility[0] == pytest.approx(1 / (1 + np.exp(-tracks.scores[0])))
+
+
+def test_ids_rise_and_are_never_used_again(tracker: Tracker) -> None:
+    tracker.track(image(0), 0)
+    ids = [tracker.prompt(click(10 * n, 10)).ids[0] for n in range(3)]
+    tracker.remove(2)
+    assert tracker.ids == (1, 3)
+    ids.append(tracker.prompt(BOX).ids[0])
+    assert ids == [1, 2, 3, 4]
+    tracker.reset()
+    tracker.track(image(1), 1)
+    assert tracker.prompt(BOX).ids == (5,)
+
+
+def test_an_object_is_tracked_as_if_it_were_alone(network: Sam2) -> None:
+    """Objects that come at different times and go do not change what is answered for another."""
+    alone, together = Tracker(network, capacity=4), Tracker(network, capacity=4)
+    for number in range(20):
+        expected = alone.track(image(number), number)
+        tracks = together.track(image(number), number)
+        if number == 2:
+            together.prompt(click(60, 40))
+        if number == 4:
+            expected = alone.prompt(BOX)
+            tracks = together.prompt(BOX)
+        if number == 7:
+            together.prompt(Prompt(mask=np.eye(HEIGHT, WIDTH, dtype=bool)))
+        if number == 11:
+            together.remove(1)
+            together.prompt(click(5, 5))
+        if number >= 4:
+            row = tracks.ids.index(2)
+            np.testing.assert_allclose(tracks.logits[row], expected.logits[0], atol=2e-4, err_msg=f"frame {number}")
+            np.testing.assert_allclose(tracks.scores[row], expected.scores[0], atol=2e-4)
+
+
+def test_a_mask_prompt_is_its_own_answer(tracker: Tracker) -> None:
+    tracker.track(image(0), 0)
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[12:36, 20:60] = True
+    answer = tracker.prompt(Prompt(mask=mask))
+    assert (answer.masks[0] & mask).sum() / (answer.masks[0] | mask).sum() > 0.85
+    assert answer.readings is not None and len(answer.readings.masks) == 1
+
+
+def test_a_single_click_has_three_readings_best_first_and_another_may_be_taken(tracker: Tracker) -> None:
+    tracker.track(image(0), 0)
+    best = tracker.prompt(click(30, 20))
+    assert best.readings is not None
+    assert len(best.readings.masks) == 3
+    assert list(best.readings.iou) == sorted(best.readings.iou, reverse=True)
+    assert np.array_equal(best.masks[0], best.readings.masks[0])
+    second = tracker.prompt(click(30, 20, replace=True, candidate=1), object_id=1)
+    assert np.array_equal(second.masks[0], best.readings.masks[1])
+    assert not np.array_equal(second.masks[0], best.masks[0])
+    assert second.iou[0] == pytest.approx(best.readings.iou[1])
+
+
+def test_clicks_on_one_frame_add_up_and_replace_begins_again(network: Sam2) -> None:
+    def answer(*prompts: Prompt) -> np.ndarray:
+        tracker = Tracker(network)
+        tracker.track(image(0), 0)
+        object_id = None
+        for prompt in prompts:
+            tracks = tracker.prompt(prompt, object_id=object_id)
+            object_id = tracks.ids[0]
+        return tracks.logits[0]
+
+    first, second = click(30, 20), click(60, 40, 0)
+    assert not np.allclose(answer(first), answer(first, second))
+    again = click(60, 40, 0, replace=True)
+    assert np.array_equal(answer(again), answer(first, again))
+
+
+def test_a_correction_of_a_tracked_frame_begins_from_its_mask_and_is_remembered(network: Sam2) -> None:
+    corrected, plain = Tracker(network), Tracker(network)
+    for tracker in (corrected, plain):
+        tracker.track(image(0), 0)
+        tracker.prompt(BOX)
+        tracker.track(image(1), 1)
+    fresh = Tracker(network)
+    fresh.track(image(1), 1)
+    correction = corrected.prompt(click(20, 20), object_id=1)
+    assert not np.allclose(correction.logits, fresh.prompt(click(20, 20)).logits)
+    for number in range(2, 12):  # longer than the six recent frames reach back
+        after, without = corrected.track(image(number), number), plain.track(image(number), number)
+    assert not np.allclose(after.logits, without.logits)
+
+
+def test_replacing_a_correction_begins_from_the_mask_as_it_was_tracked(network: Sam2) -> None:
+    once, twice = Tracker(network), Tracker(network)
+    for tracker in (once, twice):
+        tracker.track(image(0), 0)
+        tracker.prompt(BOX)
+        tracker.track(image(1), 1)
+    twice.prompt(click(70, 40), object_id=1)
+    expected = once.prompt(click(20, 20, replace=True), object_id=1)
+    assert np.allclose(twice.prompt(click(20, 20, replace=True), object_id=1).logits, expected.logits, atol=1e-5)
+
+
+def test_an_object_out_of_view_has_no_mask_and_is_lost_in_time(network: Sam2) -> None:
+    hidden = copy.deepcopy(network)
+    tracker = Tracker(hidden, lost_after=2.0)
+    tracker.track(image(0), 0)
+    tracker.prompt(BOX)
+    hidden.sam_mask_decoder.pred_obj_score_head.layers[-1].bias -= 100.0
+    states = []
+    for second in range(1, 5):
+        tracks = tracker.track(image(second), second * 10**9)
+        assert not tracks.masks.any() and not tracks.boxes.any() and tracks.areas[0] == 0
+        assert tracks.visibility[0] < 0.01
+        assert tracks.last_seen == (0,)
+        states.append(tracks.states[0])
+    assert states == [State.OCCLUDED, State.OCCLUDED, State.LOST, State.LOST]
+    hidden.sam_mask_decoder.pred_obj_score_head.layers[-1].bias += 100.0
+    tracks = tracker.track(image(5), 5 * 10**9)
+    assert tracks.states == (State.VISIBLE,) and tracks.last_seen == (5 * 10**9,)
+
+
+@pytest.mark.parametrize(
+    "next_image, stamp", [(image(1), 5), (np.zeros((HEIGHT, WIDTH + 2, 3), np.uint8), 11)], ids=["stamp", "size"]
+)
+def test_a_new_stream_forgets_and_says_so(tracker: Tracker, caplog, next_image: np.ndarray, stamp: int) -> None:
+    tracker.track(image(0), 10)
+    tracker.prompt(BOX)
+    assert tracker.track(next_image, stamp).ids == ()
+    assert "a new stream begins" in caplog.text and "1 objects are forgotten" in caplog.text
+    assert tracker.prompt(BOX).ids == (2,)
+
+
+def test_a_prompt_before_the_first_image(tracker: Tracker) -> None:
+    with pytest.raises(NoImage, match="no image to prompt on yet"):
+        tracker.prompt(BOX)
+
+
+@pytest.mark.parametrize(
+    "prompt, more, error, sentence",
+    [
+        (Prompt(), {}, BadPrompt, "the prompt is empty"),
+        (click(80, 10), {}, BadPrompt, r"the point \(80, 10\) is outside the image of 80x48 pixels"),
+        (click(float("nan"), 10), {}, BadPrompt, "must be finite"),
+        (click(10, 10, 2), {}, BadPrompt, r"the labels are \[2\]"),
+        (Prompt(points=np.ones((2, 2)), labels=np.ones(1)), {}, BadPrompt, "there are 2 points but 1 labels"),
+        (Prompt(box=np.array([20, 5, 10, 30])), {}, BadPrompt, "the box 20 5 10 30 is empty"),
+        (Prompt(box=np.array([90, 5, 100, 30])), {}, BadPrompt, "is outside the image"),
+        (Prompt(box=np.array([1, 2, 3])), {}, BadPrompt, "the box has 3 numbers"),
+        (Prompt(mask=np.zeros((HEIGHT, WIDTH), bool)), {}, BadPrompt, "the mask is empty"),
+        (Prompt(mask=np.ones((4, 4), bool)), {}, BadPrompt, r"the mask's shape is \(4, 4\)"),
+        (Prompt(mask=np.ones((HEIGHT, WIDTH), bool), box=np.array([1, 1, 5, 5])), {}, BadPrompt, "cannot be combined"),
+        (click(10, 10, candidate=3), {}, BadPrompt, "the candidate is 3"),
+        (Prompt(box=np.array([1, 1, 5, 5]), candidate=1), {}, BadPrompt, "there is no candidate 1"),
+        (BOX, {"object_id": 7}, UnknownObject, "there is no object 7; the objects are: 1, 2, 3"),
+        (BOX, {"stamp": 3}, StampUnavailable, "the image of stamp 3 ns is not held"),
+        (BOX, {}, CapacityExceeded, "there are 3 objects already"),
+    ],
+)
+def test_an_error_says_what_is_wrong_and_changes_nothing(tracker: Tracker, prompt, more, error, sentence) -> None:
+    tracker.track(image(0), 100)
+    for n in range(3):
+        tracker.prompt(click(10 + 20 * n, 20))
+    tracker.track(image(1), 101)
+    before = state_of(tracker)
+    if error is BadPrompt:  # the prompt itself is looked at only where the object is known
+        more = {"object_id": 2, **more}
+    with pytest.raises(error, match=sentence):
+        tracker.prompt(prompt, **more)
+    assert_same_state(before, state_of(tracker))
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        np.zeros((HEIGHT, WIDTH), np.uint8),
+        np.zeros((HEIGHT, WIDTH, 4), np.uint8),
+        np.zeros((HEIGHT, WIDTH, 3), np.float32),
+        np.zeros((0, WIDTH, 3), np.uint8),
+    ],
+)
+def test_an_image_that_is_none_changes_nothing(tracker: Tracker, picture: np.ndarray) -> None:
+    tracker.track(image(0), 100)
+    tracker.prompt(BOX)
+    before = state_of(tracker)
+    with pytest.raises(BadImage):
+        tracker.track(picture, 101)
+    assert_same_state(before, state_of(tracker))
+
+
+def test_removing_what_is_not_there(tracker: Tracker) -> None:
+    with pytest.raises(UnknownObject, match="there is no object 1; the objects are: none"):
+        tracker.remove(1)
+
+
+def test_all_errors_are_one_family() -> None:
+    for error in (BadImage, BadPrompt, CapacityExceeded, NoImage, StampUnavailable, UnknownObject):
+        assert issubclass(error, TrackerError)
+
+
+def test_sizes_that_cannot_be(network: Sam2) -> None:
+    with pytest.raises(ValueError, match="capacity 0"):
+        Tracker(network, capacity=0)
+    with pytest.raises(ValueError, match="image_size is 100"):
+        Tracker(network, image_size=100)
+
+
+def test_its_tensors_are_allocated_once(tracker: Tracker) -> None:
+    def held() -> list[int]:
+        owners = (vars(tracker), vars(tracker._bank))
+        return [value.data_ptr() for owner in owners for value in owner.values() if isinstance(value, torch.Tensor)]
+
+    before = held()
+    for number in range(30):
+        tracker.track(image(number), number)
+        if number % 5 == 0:
+            tracker.prompt(BOX)
+        if number % 5 == 3:
+            tracker.remove(tracker.ids[-1])
+    assert held() == before
