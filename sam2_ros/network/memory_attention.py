@@ -11,11 +11,17 @@ from .layers import Attention
 from .position import rotary_table, rotate, sine_grid
 
 
+def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Single-head attention of (N, L, C). The fused kernels want a dimension for heads, even for one."""
+    mask = None if mask is None else mask[:, None, None]
+    return F.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None], attn_mask=mask)[:, 0]
+
+
 class RotarySelfAttention(Attention):
     def forward(self, x: Tensor, table: Tensor) -> Tensor:  # type: ignore[override]
         """x (N, L, C), table (2, L, C / 2)."""
         q, k, v = rotate(self.q_proj(x), table), rotate(self.k_proj(x), table), self.v_proj(x)
-        return self.out_proj(F.scaled_dot_product_attention(q, k, v))
+        return self.out_proj(_attend(q, k, v))
 
 
 class RotaryCrossAttention(Attention):
@@ -32,8 +38,7 @@ class RotaryCrossAttention(Attention):
         # One table serves every remembered frame.
         turned = rotate(k[:, :spatial].unflatten(1, (-1, table.shape[1])), table).flatten(1, 2)
         k = torch.cat((turned, k[:, spatial:]), dim=1)
-        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=None if mask is None else mask[:, None])
-        return self.out_proj(attended)
+        return self.out_proj(_attend(q, k, v, mask))
 
 
 class MemoryAttentionLayer(nn.Module):

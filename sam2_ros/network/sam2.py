@@ -204,10 +204,9 @@ class Sam2(nn.Module):
 
     def take_mask(self, features: Features, mask: Tensor) -> Choice:
         """A mask prompt is its own answer: (N, 1, S, S) of 0 and 1."""
-        small = F.interpolate(20 * mask - 10, scale_factor=0.25, mode="bilinear", antialias=True)
-        prompt = F.interpolate(
-            self.mask_downsample(mask), size=small.shape[2:], mode="bilinear", antialias=True
-        )
+        edge = mask.shape[-1] // 4
+        small = _shrink(20 * mask - 10, edge)
+        prompt = _shrink(self.mask_downsample(mask), edge)
         objects = len(mask)
         points, labels = self.no_points(objects)
         answer = self.decode(features, features.top.expand(objects, -1, -1, -1), points, labels, prompt)
@@ -234,6 +233,12 @@ class Sam2(nn.Module):
         if self.config.no_obj_embed_spatial:
             memory = memory + (score <= 0).to(memory.dtype)[:, None, None] * self.no_obj_embed_spatial
         return memory
+
+
+def _shrink(masks: Tensor, edge: int) -> Tensor:
+    """(N, 1, S, S) to (N, 1, edge, edge); in float32 inside, since half precision has no such kernel on the CPU."""
+    small = F.interpolate(masks.float(), size=(edge, edge), mode="bilinear", antialias=True)
+    return small.to(masks.dtype)
 
 
 def _stability(logits: Tensor, delta: float = 0.05) -> Tensor:

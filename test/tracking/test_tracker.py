@@ -289,6 +289,17 @@ def test_sizes_that_cannot_be(network: Sam2) -> None:
         Tracker(network, image_size=100)
 
 
+def test_it_runs_in_bfloat16_and_answers_nearly_the_same(network: Sam2) -> None:
+    trackers = [Tracker(network), Tracker(copy.deepcopy(network).to(torch.bfloat16))]
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[12:36, 20:60] = True
+    for number in range(6):
+        exact, rounded = (tracker.track(image(number), number) for tracker in trackers)
+        if number == 0:
+            exact, rounded = [[tracker.prompt(p) for p in (Prompt(mask=mask), BOX)][1] for tracker in trackers]
+        np.testing.assert_allclose(rounded.logits, exact.logits, atol=0.1)
+
+
 def test_its_tensors_are_allocated_once(tracker: Tracker) -> None:
     def held() -> list[int]:
         owners = (vars(tracker), vars(tracker._bank))
