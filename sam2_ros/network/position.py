@@ -68,7 +68,10 @@ class PositionEmbeddingRandom(nn.Module):
 
     def forward(self, places: Tensor) -> Tensor:
         """(..., 2) x y from 0 to 1 across the image, to (..., 2 * half), float32 inside whatever the weights are."""
-        angle = 2 * math.pi * ((2 * places.float() - 1) @ self.positional_encoding_gaussian_matrix.float())
+        x, y = (2 * places.float() - 1).unsqueeze(-2).unbind(-1)
+        along_x, along_y = self.positional_encoding_gaussian_matrix.float()
+        # Written out rather than as a matrix product, which autocast would round to half precision.
+        angle = 2 * math.pi * (x * along_x + y * along_y)
         encoded = torch.cat((angle.sin(), angle.cos()), dim=-1)
         return encoded.to(self.positional_encoding_gaussian_matrix.dtype)
 

@@ -1,0 +1,53 @@
+# make demo, make test, make lint, make train: each sets up what it needs in .venv.
+
+PYTHON ?= python3
+# The build of PyTorch; plain `torch` from PyPI brings several GB of CUDA. TORCH=torch takes it.
+TORCH ?= torch==2.13.0
+VIDEO ?=
+BOX ?=
+ARGUMENTS ?=
+
+BIN := .venv/bin
+export FASTDDS_BUILTIN_TRANSPORTS ?= LARGE_DATA
+
+.PHONY: help demo test lint train clean
+help:
+	@echo 'make demo                        track two objects on a simulated table; see demo/'
+	@echo 'make demo VIDEO=clip.mp4 BOX=x0,y0,x1,y1   track an object of your own video'
+	@echo 'make test                        run the tests'
+	@echo 'make lint                        run ruff and mypy'
+	@echo 'make train                       train the embedded model; goes on where it stopped'
+	@echo 'make clean                       remove .venv and everything that was built'
+
+demo: .venv/ready
+	$(BIN)/sam2_ros demo $(if $(VIDEO),--video $(VIDEO) --box $(BOX)) $(ARGUMENTS)
+
+test: .venv/ready
+	$(BIN)/python -m pytest $(ARGUMENTS)
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy sam2_ros training
+
+train: .venv/ready
+	$(BIN)/pip install --quiet '.[train]'
+	$(BIN)/python -m training.train $(ARGUMENTS)
+
+clean:
+	rm -rf .venv build demo sam2_ros/msg sam2_ros/srv sam2_ros/*.so *.egg-info
+
+.venv/torch:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || \
+	  { echo 'sam2_ros needs Python 3.10 to 3.13; choose one with PYTHON=python3.12'; exit 1; }
+	@command -v cmake > /dev/null && command -v c++ > /dev/null || \
+	  { echo 'The messages need CMake and a C++ compiler: sudo apt-get install cmake g++'; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install '$(TORCH)'
+	@touch $@
+
+# The working tree's own modules are used; the messages are built again whenever their sources change.
+.venv/ready: .venv/torch pyproject.toml setup.py CMakeLists.txt package.xml $(wildcard msg/*.msg srv/*.srv)
+	$(BIN)/pip install --editable '.[demo,test,lint]'
+	@touch $@

@@ -1,0 +1,30 @@
+"""The command `sam2_ros`. A subcommand imports what it needs only when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+
+COMMANDS = {
+    "node": ("sam2_ros.ros.node", "the ROS 2 node that tracks objects"),
+    "camera": ("sam2_ros.simulation.camera", "play a video, a folder of images or a simulated table as a camera"),
+    "demo": ("sam2_ros.simulation.demo", "camera, node and prompts in separate processes, with a picture of the result"),
+    "weights": ("sam2_ros.apps.weights", "list the official weights, or fetch one of them"),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a subcommand; the rest of the arguments are its own."""
+    given = sys.argv[1:] if arguments is None else arguments
+    parser = argparse.ArgumentParser(prog="sam2_ros", description="Streaming SAM 2.1 on ROS 2 cameras.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, (_, summary) in COMMANDS.items():
+        commands.add_parser(name, help=summary, add_help=False)
+    command = parser.parse_args(given[:1]).command
+    module, _ = COMMANDS[command]
+    return int(import_module(module).main(given[1:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,202 @@
+"""A clip as the tracker would see it: prompted on the first frame, followed with memory, sometimes corrected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sam2_ros.network import Answer, Choice, Features, Memory, Sam2
+
+from .losses import Losses, mask_losses
+
+PROMPTS = ("mask", "box", "click")
+
+
+@dataclass
+class _Past:
+    """Memories of the clip so far, of N objects; frame 0 and corrected frames are conditioning frames."""
+
+    memories: list[Tensor]
+    pointers: list[Tensor]
+    frames: list[int]
+    conditioning: list[bool]
+
+    def memory(self, now: int, since_first: int) -> Memory:
+        """since_first: how many frames more than it is the first prompt is said to be old."""
+        count = len(self.memories[0])
+        ages = torch.tensor([0 if c else now - f for f, c in zip(self.frames, self.conditioning, strict=True)])
+        past = torch.tensor([now - f + (since_first if f == 0 else 0) for f in self.frames])
+        return Memory(
+            frames=torch.stack(self.memories, dim=1),
+            ages=ages.expand(count, -1).to(self.memories[0].device),
+            pointers=torch.stack(self.pointers, dim=1),
+            pointer_ages=past.expand(count, -1).to(self.memories[0].device),
+        )
+
+
+@dataclass(frozen=True)
+class Rollout:
+    losses: Losses
+    chosen: list[Tensor]
+    """For each frame (N, S / 4, S / 4) logits of the mask that tracking went on with."""
+
+
+def roll(
+    network: Sam2,
+    images: Tensor,
+    masks: Tensor,
+    random: np.random.Generator,
+    *,
+    prompt: str,
+    trusted: float,
+    correct: float = 0.15,
+) -> Rollout:
+    """Runs a batch of clips through the network.
+
+    images: (B, T, S, S, 3) uint8; masks: (B, T, K, S, S) bool; prompt: one of PROMPTS, on the first frame. trusted:
+    probability that presence is told instead of predicted on a frame, so that early in training the memory holds
+    masks at all. correct: probability of a corrective click on each later frame.
+    """
+    clips, frames, _, size = masks.shape[:4]
+    objects = masks.shape[2]
+    encoded = network.encode_image(network.prepare(images.flatten(0, 1), size))
+    past = _Past([], [], [], [])
+    losses: list[Losses] = []
+    chosen: list[Tensor] = []
+    since_first = int(random.integers(0, 300)) if random.random() < 0.5 else 0
+    for t in range(frames):
+        features = _of_frame(encoded, t, clips, frames, objects)
+        truth = masks[:, t].flatten(0, 1)
+        told = truth.flatten(1).any(1) if random.random() < trusted else None
+        if t == 0:
+            choice, loss = _first(network, features, truth, random, prompt, told)
+            conditioning = True
+        else:
+            conditioned = network.attend(features.top, past.memory(t, since_first))
+            answer = network.decode(features, conditioned, *network.no_points(len(truth)))
+            choice, loss = _learn(network, answer, truth, told, multimask=True)
+            conditioning = random.random() < correct
+            if conditioning:
+                choice, more = _click(network, features, conditioned, choice, truth, random, told)
+                loss = [*loss, *more]
+        losses += loss
+        chosen.append(choice.logits[:, 0].detach())
+        past.memories.append(_remember(network, features, choice, binary=conditioning))
+        past.pointers.append(choice.pointer)
+        past.frames.append(t)
+        past.conditioning.append(conditioning)
+    return Rollout(sum(losses[1:], losses[0]), chosen)
+
+
+def _of_frame(encoded: Features, t: int, clips: int, frames: int, objects: int) -> Features:
+    """The features of frame t, once for each object of each clip."""
+
+    def pick(maps: Tensor) -> Tensor:
+        return maps.unflatten(0, (clips, frames))[:, t].repeat_interleave(objects, dim=0)
+
+    return Features(pick(encoded.fine), pick(encoded.middle), pick(encoded.top))
+
+
+def _learn(
+    network: Sam2, answer: Answer, truth: Tensor, told: Tensor | None, *, multimask: bool
+) -> tuple[Choice, list[Losses]]:
+    """The loss of an answer, and the mask to go on with, where told gated by presence as it is in truth."""
+    readings = slice(1, 4) if multimask else slice(0, 1)
+    loss = mask_losses(answer.logits[:, readings], answer.iou[:, readings], answer.score, truth)
+    if told is not None:
+        answer = replace(answer, score=torch.where(told, 10.0, -10.0))
+    return network.choose(answer, multimask=multimask, stability=0.0), [loss]
+
+
+def _first(
+    network: Sam2, features: Features, truth: Tensor, random: np.random.Generator, prompt: str, told: Tensor | None
+) -> tuple[Choice, list[Losses]]:
+    """The prompt on the first frame; a mask is taken as it is, but the decoder is taught to repeat it."""
+    conditioned = network.without_memory(features.top)
+    if prompt == "mask":
+        mask = truth.unsqueeze(1).float()
+        points, labels = network.no_points(len(truth))
+        answer = network.decode(features, features.top, points, labels, network.mask_downsample(mask))
+        _, loss = _learn(network, answer, truth, told, multimask=False)
+        return network.take_mask(features, mask), loss
+    points, labels = _box(truth, random) if prompt == "box" else _inside(truth, random)
+    answer = network.decode(features, conditioned, points, labels)
+    choice, loss = _learn(network, answer, truth, told, multimask=prompt == "click")
+    if random.random() < 0.3:
+        again, more = _click(network, features, conditioned, choice, truth, random, told, points, labels)
+        return again, [*loss, *more]
+    return choice, loss
+
+
+def _click(
+    network: Sam2,
+    features: Features,
+    conditioned: Tensor,
+    choice: Choice,
+    truth: Tensor,
+    random: np.random.Generator,
+    told: Tensor | None,
+    points: Tensor | None = None,
+    labels: Tensor | None = None,
+) -> tuple[Choice, list[Losses]]:
+    """One more click where the answer was wrong."""
+    earlier = choice.logits.detach().float().clamp(-32, 32)
+    predicted = F.interpolate(earlier, size=truth.shape[-2:], mode="bilinear", align_corners=False)[:, 0] > 0
+    new_points, new_labels = _corrective(predicted, truth, random)
+    if points is not None and labels is not None:
+        new_points, new_labels = torch.cat((points, new_points), 1), torch.cat((labels, new_labels), 1)
+    answer = network.decode(features, conditioned, new_points, new_labels, earlier)
+    return _learn(network, answer, truth, told, multimask=new_labels.shape[1] == 1)
+
+
+def _remember(network: Sam2, features: Features, choice: Choice, *, binary: bool) -> Tensor:
+    size = 16 * features.top.shape[-1]
+    logits = F.interpolate(choice.logits.float(), size=(size, size), mode="bilinear", align_corners=False)
+    masks = (logits > 0).float() if binary else logits.sigmoid()
+    return network.encode_memory(features.top, masks, choice.score)
+
+
+def _corrective(predicted: Tensor, truth: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """A pixel of each object's error: (N, 1, 2) x y and (N, 1) labels, 1 where something is missing."""
+    points, labels = [], []
+    for guess, true in zip(predicted.cpu().numpy(), truth.cpu().numpy(), strict=True):
+        wrong = guess != true
+        rows, columns = np.nonzero(wrong if wrong.any() else true if true.any() else ~true)
+        index = random.integers(len(rows))
+        points.append([[float(columns[index]), float(rows[index])]])
+        labels.append([int(true[rows[index], columns[index]])])
+    return torch.tensor(points, device=truth.device), torch.tensor(labels, device=truth.device)
+
+
+def _inside(truth: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """A click on each object; people click near the middle, so half of the clicks are drawn from the inner part."""
+    points = []
+    for mask in truth.cpu().numpy():
+        rows, columns = np.nonzero(mask)
+        if not len(rows):
+            points.append([[0.0, 0.0]])
+            continue
+        drawn = random.integers(len(rows), size=8 if random.random() < 0.5 else 1)
+        middle = np.median(rows), np.median(columns)
+        nearest = drawn[np.argmin((rows[drawn] - middle[0]) ** 2 + (columns[drawn] - middle[1]) ** 2)]
+        points.append([[float(columns[nearest]), float(rows[nearest])]])
+    labels = truth.flatten(1).any(1).long().unsqueeze(1)
+    return torch.tensor(points, device=truth.device), labels.to(truth.device)
+
+
+def _box(truth: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """The box of each object, drawn as loosely as people do."""
+    points = []
+    for mask in truth.cpu().numpy():
+        rows, columns = np.nonzero(mask)
+        box = np.array([0, 0, 1, 1]) if not len(rows) else np.array(
+            [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        )
+        edge = np.array([box[2] - box[0], box[3] - box[1]] * 2)
+        box = (box + random.normal(0, 0.05, 4) * edge).clip(0, mask.shape[0])
+        points.append(box.reshape(2, 2).tolist())
+    return torch.tensor(points, device=truth.device), torch.tensor([[2, 3]] * len(points), device=truth.device)

@@ -1,0 +1,280 @@
+"""Trains `nano`, the embedded model, on clips made on the fly.
+
+    python -m training.train
+
+Runs in three stages and writes a checkpoint every few minutes; the same command goes on where it stopped. What happens
+in a step depends on the seed and the step's number alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from sam2_ros.network import Sam2, Sam2Config
+
+from .bank import Bank, load_bank
+from .clips import make_clip
+from .curve import draw_curve
+from .export import export
+from .rollout import PROMPTS, roll
+from .trunk import imagenet_weights
+
+_PROMPT_SHARES = (0.3, 0.35, 0.35)
+_HELD_OUT = 10**9
+"""Clips from this number on are never trained on."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    name: str
+    steps: int
+    size: int
+    frames: int
+    clips: int
+    objects: int
+    rate: float
+    """Highest learning rate; the trunk learns at a tenth of it."""
+    frozen: int
+    """Blocks of the trunk that stay as they are, the stem with them."""
+    dice: float
+    trusted: float
+    """Probability that a frame's presence is told rather than predicted."""
+
+
+STAGES = (
+    Stage("images", 900, size=128, frames=1, clips=8, objects=3, rate=1e-3, frozen=16, dice=3, trusted=1.0),
+    Stage("clips", 1600, size=128, frames=4, clips=4, objects=3, rate=6e-4, frozen=5, dice=2, trusted=0.7),
+    Stage("large", 900, size=256, frames=5, clips=2, objects=3, rate=3e-4, frozen=5, dice=1, trusted=0.2),
+)
+
+
+class Clips(Dataset[tuple[Tensor, Tensor]]):
+    def __init__(self, bank: Bank, stage: Stage, seed: int, first: int) -> None:
+        self.bank, self.stage, self.seed, self.first = bank, stage, seed, first
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        stage = self.stage
+        clip = make_clip(
+            self.bank,
+            self.first + index,
+            frames=stage.frames,
+            objects=stage.objects,
+            size=stage.size,
+            seed=self.seed,
+        )
+        return torch.from_numpy(clip.images), torch.from_numpy(clip.masks)
+
+
+class Average:
+    """A running mean of the weights, which is what is kept in the end."""
+
+    def __init__(self, network: Sam2) -> None:
+        self.state = {key: tensor.detach().clone() for key, tensor in network.state_dict().items()}
+        self.count = 0
+
+    def update(self, network: Sam2) -> None:
+        self.count += 1
+        keep = min(0.998, self.count / (self.count + 10))
+        for key, tensor in network.state_dict().items():
+            self.state[key].lerp_(tensor.detach(), 1 - keep)
+
+
+class Training:
+    """The state of a run, as it is written to and read from its folder."""
+
+    def __init__(self, folder: Path, bank: Bank, *, seed: int, device: str, target: Path | None) -> None:
+        self.folder, self.bank, self.seed, self.device, self.target = folder, bank, seed, device, target
+        torch.manual_seed(seed)
+        self.config = Sam2Config.named("nano")
+        self.network = Sam2(self.config).to(device)
+        self.network.image_encoder.trunk.load_state_dict(imagenet_weights())
+        for block in self.network.memory_encoder.fuser.layers:
+            torch.nn.init.constant_(block.gamma, 0.1)  # as published it takes far longer to wake up than we train
+        self.average = Average(self.network)
+        self.stage, self.step = 0, 0
+        self.log: list[dict[str, Any]] = []
+        self._stored_optimiser: dict[str, Any] | None = None
+        if (file := folder / "checkpoint.pt").exists():
+            self._read(file)
+
+    def run(self, stages: tuple[Stage, ...]) -> None:
+        while self.stage < len(stages):
+            stage = stages[self.stage]
+            if self.step < stage.steps:
+                self._run_stage(stage)
+            self.stage, self.step = self.stage + 1, 0
+            self._write(None)
+
+    def _run_stage(self, stage: Stage) -> None:
+        optimiser = self._optimiser(stage)
+        written = time.monotonic()
+        began, count = time.monotonic(), 0
+        for images, masks in self._batches(stage):
+            values = self._step(stage, optimiser, images.to(self.device), masks.to(self.device))
+            self.step, count = self.step + 1, count + 1
+            self.average.update(self.network)
+            self.log.append(values)
+            if self.step % 50 == 0:
+                self._print(stage, (time.monotonic() - began) / count)
+            if time.monotonic() - written > 240:
+                self._write(optimiser)
+                written = time.monotonic()
+        self._print(stage, (time.monotonic() - began) / max(1, count), validate=True)
+
+    def _batches(self, stage: Stage) -> Iterator[tuple[Tensor, Tensor]]:
+        number = STAGES.index(stage) if stage in STAGES else 0
+        clips = Clips(self.bank, stage, self.seed, first=number * 10**7)
+        order = range(self.step * stage.clips, stage.steps * stage.clips)
+        loader = DataLoader(clips, stage.clips, sampler=order, num_workers=1, prefetch_factor=6)
+        yield from loader
+
+    def _step(
+        self, stage: Stage, optimiser: torch.optim.Optimizer, images: Tensor, masks: Tensor
+    ) -> dict[str, Any]:
+        for group in optimiser.param_groups:
+            group["lr"] = group["share"] * _rate(stage, self.step)
+        random = np.random.default_rng((self.seed, self.stage, self.step))
+        prompt = str(random.choice(PROMPTS, p=_PROMPT_SHARES))
+        self.network.train()
+        with torch.autocast(torch.device(self.device).type, torch.bfloat16):
+            losses = roll(self.network, images, masks, random, prompt=prompt, trusted=stage.trusted).losses
+        total = losses.total(stage.dice)
+        optimiser.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        optimiser.step()
+        shown = losses.in_view.clamp(min=1)
+        return {
+            "stage": stage.name,
+            "step": self.step,
+            "prompt": prompt,
+            "total": float(total.detach()),
+            "focal": float(losses.focal.detach() / shown),
+            "dice": float(losses.dice.detach() / shown),
+            "iou": float(losses.iou.detach() / shown),
+            "presence": float(losses.presence.detach() / losses.objects),
+        }
+
+    def _optimiser(self, stage: Stage) -> torch.optim.Optimizer:
+        trunk = self.network.image_encoder.trunk
+        frozen = [trunk.stem, *trunk.blocks[: stage.frozen]]
+        self.network.requires_grad_(True)
+        for module in frozen:
+            module.requires_grad_(False)
+        inside = {id(parameter) for parameter in trunk.parameters()}
+        learned = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        groups = [
+            {"params": [p for p in learned if id(p) not in inside], "share": 1.0},
+            {"params": [p for p in learned if id(p) in inside], "share": 0.1},
+        ]
+        optimiser = torch.optim.AdamW([group for group in groups if group["params"]], weight_decay=0.01)
+        if self._stored_optimiser is not None:
+            optimiser.load_state_dict(self._stored_optimiser)
+            self._stored_optimiser = None
+        return optimiser
+
+    def _print(self, stage: Stage, seconds: float, *, validate: bool = False) -> None:
+        recent = self.log[-50:]
+        means = {key: np.mean([entry[key] for entry in recent]) for key in ("total", "focal", "dice", "iou", "presence")}
+        text = "  ".join(f"{key} {value:.4f}" for key, value in means.items())
+        left = (stage.steps - self.step) * seconds / 60
+        print(f"{stage.name} {self.step}/{stage.steps}  {text}  {seconds:.2f} s a step, {left:.0f} min left", flush=True)
+        if validate or self.step % 500 == 0:
+            print("held out: " + "  ".join(f"{k} {v:.3f}" for k, v in self.validate(stage).items()), flush=True)
+
+    @torch.no_grad()
+    def validate(self, stage: Stage, clips: int = 12) -> dict[str, float]:
+        """Mean IoU by kind of prompt and the share of frames with presence right, on clips never trained on."""
+        network = Sam2(self.config).to(self.device)
+        network.load_state_dict(self.average.state)
+        network.eval()
+        result: dict[str, float] = {}
+        right = total = 0
+        for prompt in PROMPTS:
+            overlaps = []
+            for number in range(clips):
+                clip = make_clip(
+                    self.bank, _HELD_OUT + number, frames=6, objects=3, size=stage.size, seed=self.seed
+                )
+                images, masks = torch.from_numpy(clip.images)[None], torch.from_numpy(clip.masks)[None]
+                random = np.random.default_rng(number)
+                rollout = roll(
+                    network, images.to(self.device), masks.to(self.device), random, prompt=prompt, trusted=0, correct=0
+                )
+                for t in range(1, len(rollout.chosen)):
+                    logits = torch.nn.functional.interpolate(
+                        rollout.chosen[t][:, None].float(), size=stage.size, mode="bilinear"
+                    )
+                    guess, truth = (logits[:, 0] > 0).cpu(), masks[0, t]
+                    shown = truth.flatten(1).any(1)
+                    right += int((guess.flatten(1).any(1) == shown).sum())
+                    total += len(shown)
+                    either = (guess | truth).flatten(1).sum(1).clamp(min=1)
+                    overlaps += ((guess & truth).flatten(1).sum(1) / either)[shown].tolist()
+            result[prompt] = float(np.mean(overlaps))
+        return {**result, "presence": right / total}
+
+    def _write(self, optimiser: torch.optim.Optimizer | None) -> None:
+        content = {
+            "network": self.network.state_dict(),
+            "average": self.average.state,
+            "count": self.average.count,
+            "optimiser": None if optimiser is None else optimiser.state_dict(),
+            "stage": self.stage,
+            "step": self.step,
+            "seed": self.seed,
+        }
+        part = self.folder / "checkpoint.part"
+        torch.save(content, part)
+        part.replace(self.folder / "checkpoint.pt")
+        (self.folder / "log.json").write_text(json.dumps(self.log))
+        draw_curve(self.log, self.folder / "curve.png")
+        if self.target is not None:
+            export(self.average.state, self.config, self.target, steps=len(self.log))
+
+    def _read(self, file: Path) -> None:
+        content = torch.load(file, map_location=self.device, weights_only=True)
+        if content["seed"] != self.seed:
+            raise ValueError(f"{file} was begun with seed {content['seed']}, not {self.seed}; use another folder")
+        self.network.load_state_dict(content["network"])
+        self.average.state, self.average.count = content["average"], content["count"]
+        self._stored_optimiser = content["optimiser"]
+        self.stage, self.step = content["stage"], content["step"]
+        self.log = json.loads((self.folder / "log.json").read_text())
+
+
+def _rate(stage: Stage, step: int) -> float:
+    """Learning rate: a warm-up of 200 steps, then a cosine to nothing."""
+    warm = min(1.0, (step + 1) / 200)
+    return stage.rate * warm * 0.5 * (1 + float(np.cos(np.pi * step / stage.steps)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, default=Path("build/training"), help="bank, checkpoint, log and curve")
+    parser.add_argument("--target", type=Path, default=Path("sam2_ros/checkpoints/nano.safetensors"))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    bank = load_bank(arguments.folder)
+    training = Training(
+        arguments.folder, bank, seed=arguments.seed, device=arguments.device, target=arguments.target
+    )
+    print(json.dumps([asdict(stage) for stage in STAGES]), flush=True)
+    training.run(STAGES)
+
+
+if __name__ == "__main__":
+    main()
