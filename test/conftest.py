@@ -1,0 +1,17 @@
+"""What several tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Recorded answers, clips and labelled video, which are not part of the project; skips where they are not."""
+    folder = Path(os.environ.get("SAM2_ROS_SHARED", Path(__file__).parents[2] / "shared"))
+    if not (folder / "golden").is_dir():
+        pytest.skip(f"{folder} with recorded answers and clips is not here; SAM2_ROS_SHARED may name another folder")
+    return folder
