@@ -9,7 +9,7 @@ from importlib import import_module
 COMMANDS = {
     "node": ("sam2_ros.ros.node", "the ROS 2 node that tracks objects"),
     "camera": ("sam2_ros.simulation.camera", "play a video, a folder of images or a simulated table as a camera"),
-    "demo": ("sam2_ros.simulation.demo", "camera, node and prompts in separate processes, with a picture of the result"),
+    "demo": ("sam2_ros.simulation.demo", "camera, node and prompts in processes of their own, with a verdict"),
     "weights": ("sam2_ros.apps.weights", "list the official weights, or fetch one of them"),
 }
 

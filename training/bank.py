@@ -52,9 +52,12 @@ def load_bank(folder: Path, *, sprites: int = 1500, tables: int = 300, seed: int
         np.savez(part, **arrays)  # type: ignore[arg-type]  # numpy's stub takes only its own flag by name
         part.rename(file)
     with np.load(file) as stored:
-        groups = {kind: [stored[name] for name in stored.files if name.startswith(kind)] for kind in
-                  ("sprite", "photograph", "scene")}
-    return Bank(groups["sprite"], groups["photograph"], list(zip(groups["scene"][::2], groups["scene"][1::2])))
+        groups = {
+            kind: [stored[name] for name in stored.files if name.startswith(kind)]
+            for kind in ("sprite", "photograph", "scene")
+        }
+    tables_of = list(zip(groups["scene"][::2], groups["scene"][1::2], strict=True))
+    return Bank(groups["sprite"], groups["photograph"], tables_of)
 
 
 def _sprites(count: int, random: np.random.Generator) -> list[NDArray[np.uint8]]:
@@ -68,7 +71,7 @@ def _sprites(count: int, random: np.random.Generator) -> list[NDArray[np.uint8]]
         picture = cv2.imread(str(files[index]), cv2.IMREAD_UNCHANGED)
         if picture is None or picture.ndim != 3 or picture.shape[2] != 4 or picture.dtype != np.uint8:
             continue
-        sprite = _trim(picture)
+        sprite = _trim(picture.astype(np.uint8))
         if sprite is None or not 0.15 < (sprite[..., 3] > 127).mean() < 0.97:
             continue
         found.append(sprite)

@@ -28,7 +28,7 @@ def make_clip(bank: Bank, number: int, *, frames: int, objects: int, size: int, 
     attempt = 0
     while True:
         random = np.random.default_rng((seed, number, attempt))
-        source = _table if random.random() < 0.3 else _collage
+        source = _table if random.random() < 0.5 else _collage
         images, labels, count = source(bank, random, frames, size)
         chosen = _visible_at_first(labels, count, objects, random)
         if chosen is not None:
@@ -98,7 +98,7 @@ def _collage(bank: Bank, random: np.random.Generator, frames: int, size: int) ->
         middle = background.shape[0] / 2
         shift = size / 2 - scale * middle + drift * t * size
         view = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
-        picture = cv2.warpAffine(background, view, (size, size), borderMode=cv2.BORDER_REFLECT_101)
+        picture = _warp(background, view, size, cv2.BORDER_REFLECT_101)
         for label, thing in enumerate(things, start=1):
             picture = _draw(picture, labels[t], label, thing, t, drift, size)
         images[t] = picture
@@ -143,7 +143,7 @@ def _crop(bank: Bank, random: np.random.Generator, edge: int) -> Image:
     side = int(random.integers(min(limit, edge) // 2 + 1, limit + 1))
     x, y = random.integers(0, photograph.shape[1] - side + 1), random.integers(0, photograph.shape[0] - side + 1)
     crop = cv2.resize(photograph[y : y + side, x : x + side], (edge, edge), interpolation=cv2.INTER_AREA)
-    return np.rot90(crop, random.integers(4)).copy()
+    return np.rot90(np.asarray(crop, np.uint8), int(random.integers(4))).copy()
 
 
 def _background(bank: Bank, random: np.random.Generator, size: int) -> Image:
@@ -152,7 +152,7 @@ def _background(bank: Bank, random: np.random.Generator, size: int) -> Image:
     picture = _crop(bank, random, edge)
     if random.random() < 0.3:
         plain = np.full_like(picture, random.integers(0, 256, 3))
-        picture = cv2.addWeighted(picture, 0.15, plain, 0.85, 0)
+        picture = np.asarray(cv2.addWeighted(picture, 0.15, plain, 0.85, 0), np.uint8)
     labels = np.zeros((edge, edge), np.uint8)
     for _ in range(random.integers(0, 6)):
         picture = _draw(picture, labels, 1, _thing(bank, random, None), 0, np.zeros(2), edge)
@@ -169,11 +169,16 @@ def _draw(
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * scale
     middle = (thing.place + (thing.velocity + drift) * t) * size
     affine = np.column_stack((turn, middle - turn @ (width / 2, height / 2)))
-    layer = cv2.warpAffine(thing.sprite, affine, (size, size), flags=cv2.INTER_LINEAR)
+    layer = _warp(thing.sprite, affine, size, cv2.BORDER_CONSTANT)
     opacity = layer[..., 3]
     labels[opacity > 127] = label
     weight = opacity.astype(np.uint16)[..., None]
     return ((picture * (255 - weight) + layer[..., :3] * weight) // 255).astype(np.uint8)
+
+
+def _warp(picture: Image, affine: NDArray[np.float64], size: int, border: int) -> Image:
+    warped = cv2.warpAffine(picture, affine, (size, size), flags=cv2.INTER_LINEAR, borderMode=border)
+    return np.asarray(warped, np.uint8)
 
 
 def _photographed(images: Image, random: np.random.Generator) -> Image:

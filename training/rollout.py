@@ -193,8 +193,10 @@ def _box(truth: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
     points = []
     for mask in truth.cpu().numpy():
         rows, columns = np.nonzero(mask)
-        box = np.array([0, 0, 1, 1]) if not len(rows) else np.array(
-            [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        box = (
+            np.array([0, 0, 1, 1])
+            if not len(rows)
+            else np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
         )
         edge = np.array([box[2] - box[0], box[3] - box[1]] * 2)
         box = (box + random.normal(0, 0.05, 4) * edge).clip(0, mask.shape[0])

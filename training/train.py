@@ -54,8 +54,8 @@ class Stage:
 
 STAGES = (
     Stage("images", 900, size=128, frames=1, clips=8, objects=3, rate=1e-3, frozen=16, dice=3, trusted=1.0),
-    Stage("clips", 1600, size=128, frames=4, clips=4, objects=3, rate=6e-4, frozen=5, dice=2, trusted=0.7),
-    Stage("large", 900, size=256, frames=5, clips=2, objects=3, rate=3e-4, frozen=5, dice=1, trusted=0.2),
+    Stage("clips", 650, size=128, frames=4, clips=4, objects=3, rate=6e-4, frozen=5, dice=2, trusted=0.7),
+    Stage("large", 450, size=256, frames=5, clips=2, objects=3, rate=3e-4, frozen=5, dice=1, trusted=0.2),
 )
 
 
@@ -99,8 +99,9 @@ class Training:
         self.config = Sam2Config.named("nano")
         self.network = Sam2(self.config).to(device)
         self.network.image_encoder.trunk.load_state_dict(imagenet_weights())
-        for block in self.network.memory_encoder.fuser.layers:
-            torch.nn.init.constant_(block.gamma, 0.1)  # as published it takes far longer to wake up than we train
+        for name, parameter in self.network.memory_encoder.named_parameters():
+            if name.endswith("gamma"):
+                torch.nn.init.constant_(parameter, 0.1)  # as published it takes far longer to wake up than we train
         self.average = Average(self.network)
         self.stage, self.step = 0, 0
         self.log: list[dict[str, Any]] = []
@@ -139,9 +140,7 @@ class Training:
         loader = DataLoader(clips, stage.clips, sampler=order, num_workers=1, prefetch_factor=6)
         yield from loader
 
-    def _step(
-        self, stage: Stage, optimiser: torch.optim.Optimizer, images: Tensor, masks: Tensor
-    ) -> dict[str, Any]:
+    def _step(self, stage: Stage, optimiser: torch.optim.Optimizer, images: Tensor, masks: Tensor) -> dict[str, Any]:
         for group in optimiser.param_groups:
             group["lr"] = group["share"] * _rate(stage, self.step)
         random = np.random.default_rng((self.seed, self.stage, self.step))
@@ -151,7 +150,7 @@ class Training:
             losses = roll(self.network, images, masks, random, prompt=prompt, trusted=stage.trusted).losses
         total = losses.total(stage.dice)
         optimiser.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         optimiser.step()
         shown = losses.in_view.clamp(min=1)
@@ -168,10 +167,10 @@ class Training:
 
     def _optimiser(self, stage: Stage) -> torch.optim.Optimizer:
         trunk = self.network.image_encoder.trunk
-        frozen = [trunk.stem, *trunk.blocks[: stage.frozen]]
         self.network.requires_grad_(True)
-        for module in frozen:
-            module.requires_grad_(False)
+        for name, parameter in trunk.named_parameters():
+            if name.startswith(("stem", *(f"blocks.{index}." for index in range(stage.frozen)))):
+                parameter.requires_grad_(False)
         inside = {id(parameter) for parameter in trunk.parameters()}
         learned = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         groups = [
@@ -186,10 +185,10 @@ class Training:
 
     def _print(self, stage: Stage, seconds: float, *, validate: bool = False) -> None:
         recent = self.log[-50:]
-        means = {key: np.mean([entry[key] for entry in recent]) for key in ("total", "focal", "dice", "iou", "presence")}
-        text = "  ".join(f"{key} {value:.4f}" for key, value in means.items())
-        left = (stage.steps - self.step) * seconds / 60
-        print(f"{stage.name} {self.step}/{stage.steps}  {text}  {seconds:.2f} s a step, {left:.0f} min left", flush=True)
+        names = ("total", "focal", "dice", "iou", "presence")
+        text = "  ".join(f"{name} {np.mean([entry[name] for entry in recent]):.4f}" for name in names)
+        pace = f"{seconds:.2f} s a step, {(stage.steps - self.step) * seconds / 60:.0f} min left"
+        print(f"{stage.name} {self.step}/{stage.steps}  {text}  {pace}", flush=True)
         if validate or self.step % 500 == 0:
             print("held out: " + "  ".join(f"{k} {v:.3f}" for k, v in self.validate(stage).items()), flush=True)
 
@@ -204,9 +203,7 @@ class Training:
         for prompt in PROMPTS:
             overlaps = []
             for number in range(clips):
-                clip = make_clip(
-                    self.bank, _HELD_OUT + number, frames=6, objects=3, size=stage.size, seed=self.seed
-                )
+                clip = make_clip(self.bank, _HELD_OUT + number, frames=6, objects=3, size=stage.size, seed=self.seed)
                 images, masks = torch.from_numpy(clip.images)[None], torch.from_numpy(clip.masks)[None]
                 random = np.random.default_rng(number)
                 rollout = roll(
@@ -269,9 +266,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     bank = load_bank(arguments.folder)
-    training = Training(
-        arguments.folder, bank, seed=arguments.seed, device=arguments.device, target=arguments.target
-    )
+    training = Training(arguments.folder, bank, seed=arguments.seed, device=arguments.device, target=arguments.target)
     print(json.dumps([asdict(stage) for stage in STAGES]), flush=True)
     training.run(STAGES)
 

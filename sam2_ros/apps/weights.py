@@ -37,7 +37,7 @@ class Weights:
         return f"{_SERVER}/{date}/{self.name}.pt"
 
 
-# The sums of the 2.1 files are those of Meta's own repositories on Hugging Face; those of 2.0 as micro-sam records them.
+# The sums as micro-sam (computational-cell-analytics/micro-sam) records them; those of 2.1 stand in many other places.
 OFFICIAL = (
     Weights("sam2.1_hiera_tiny", 156, "7402e0d864fa82708a20fbd15bc84245c2f26dff0eb43a4b5b93452deb34be69"),
     Weights("sam2.1_hiera_small", 184, "6d1aa6f30de5c92224f8172114de081d104bbd23dd9dc5c58996f0cad5dc4d38"),
@@ -68,9 +68,7 @@ def fetch(url: str, target: Path, sha256: str) -> None:
     found = _sum_of(part)
     if found != sha256:
         part.unlink()
-        raise DownloadError(
-            f"the file from {url} has the SHA-256 {found}, not {sha256}; it was thrown away, try again"
-        )
+        raise DownloadError(f"the file from {url} has the SHA-256 {found}, not {sha256}; it was thrown away, try again")
     part.replace(target)
 
 

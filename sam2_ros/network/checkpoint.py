@@ -50,7 +50,7 @@ def load_network(
     if not path.is_file():
         raise CheckpointError(_not_there(name, path))
     tensors, stored = _read(path)
-    config = config or (NAMED[name] if name in NAMED else stored) or _recognise(path, tensors)
+    config = config or NAMED.get(name, stored) or _recognise(path, tensors)
     with torch.device("meta"):
         network = Sam2(config)
     _check(path, network, tensors)

@@ -25,7 +25,8 @@ class SameConv2d(nn.Conv2d):
     """A convolution padded as TensorFlow's SAME, which the public weights were trained with: more at the far side."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
-        super().__init__(inputs, outputs, kernel, stride=stride, groups=groups, padding=0 if stride > 1 else kernel // 2)
+        padding = 0 if stride > 1 else kernel // 2
+        super().__init__(inputs, outputs, kernel, stride=stride, groups=groups, padding=padding)
         before, after = (kernel - 2) // 2, (kernel - 1) // 2
         self.pad = (before, after, before, after) if stride > 1 else None
 
@@ -62,9 +63,7 @@ class EfficientNetLite0(nn.Module):
         inputs = 32
         for expansion, kernel, stride, outputs, repeats, given_out in _STAGES:
             for repeat in range(repeats):
-                self.blocks.append(
-                    InvertedResidual(inputs, outputs, expansion, kernel, stride if repeat == 0 else 1)
-                )
+                self.blocks.append(InvertedResidual(inputs, outputs, expansion, kernel, stride if repeat == 0 else 1))
                 inputs = outputs
             if given_out:
                 self.ends.append(len(self.blocks) - 1)

@@ -24,9 +24,7 @@ class FpnNeck(nn.Module):
 
     def forward(self, maps: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Maps at strides 4, 8, 16 and 32 to three of d_model channels at strides 4, 8 and 16."""
-        fine, middle, top, coarse = (
-            conv(level) for conv, level in zip(reversed(self.convs), maps, strict=True)
-        )
+        fine, middle, top, coarse = (conv(level) for conv, level in zip(reversed(self.convs), maps, strict=True))
         return fine, middle, top + F.interpolate(coarse, scale_factor=2.0, mode="nearest")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -24,10 +26,12 @@ class LayerNorm2d(nn.Module):
 class MLP(nn.Module):
     """Linear layers with an activation between them: (..., inputs) to (..., outputs)."""
 
-    def __init__(self, inputs: int, hidden: int, outputs: int, layers: int, activation: nn.Module | None = None) -> None:
+    def __init__(
+        self, inputs: int, hidden: int, outputs: int, layers: int, activation: nn.Module | None = None
+    ) -> None:
         super().__init__()
         widths = [inputs, *[hidden] * (layers - 1), outputs]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
         self.activation = activation or nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:

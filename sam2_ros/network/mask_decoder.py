@@ -56,9 +56,7 @@ class TwoWayBlock(nn.Module):
 class TwoWayTransformer(nn.Module):
     def __init__(self, channels: int, mlp_dim: int, heads: int = 8, depth: int = 2) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(
-            TwoWayBlock(channels, heads, mlp_dim, first=index == 0) for index in range(depth)
-        )
+        self.layers = nn.ModuleList(TwoWayBlock(channels, heads, mlp_dim, first=index == 0) for index in range(depth))
         self.final_attn_token_to_image = Attention(channels, heads, channels // 2)
         self.norm_final_attn = nn.LayerNorm(channels)
 

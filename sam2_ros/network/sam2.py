@@ -170,9 +170,7 @@ class Sam2(nn.Module):
         sparse = self.sam_prompt_encoder.points(points, labels, 16 * height)
         dense = self.sam_prompt_encoder.masks(mask)
         place = self.sam_prompt_encoder.pe_layer.grid(height, width)
-        return self.sam_mask_decoder(
-            conditioned + dense, place, sparse, features.middle, features.fine
-        )
+        return self.sam_mask_decoder(conditioned + dense, place, sparse, features.middle, features.fine)
 
     def choose(self, answer: Answer, *, multimask: bool, rank: int = 0, stability: float = 0.98) -> Choice:
         """Takes one of an answer's masks.

@@ -56,7 +56,9 @@ def to_rgb(message: Image) -> NDArray[np.uint8]:
         known = ", ".join(name for name, encoding in _ENCODINGS.items() if encoding.is_colour)
         raise BadImageMessage(f"the image's encoding is {message.encoding!r}; the known ones are {known}")
     pixels = _pixels(message, encoding)
-    return pixels if encoding.to_rgb is None else cv2.cvtColor(np.ascontiguousarray(pixels), encoding.to_rgb)
+    if encoding.to_rgb is not None:
+        pixels = cv2.cvtColor(np.ascontiguousarray(pixels), encoding.to_rgb)
+    return pixels.astype(np.uint8, copy=False)
 
 
 def to_array(message: Image) -> NDArray[np.generic]:
@@ -106,6 +108,6 @@ def _pixels(message: Image, encoding: _Encoding) -> NDArray[np.generic]:
         )
     rows = np.frombuffer(message.data, np.uint8).reshape(height, step)[:, :row]
     if encoding.dtype.itemsize > 1:
-        order = ">" if message.is_bigendian else "<"
-        rows = rows.view(encoding.dtype.newbyteorder(order)).astype(encoding.dtype, copy=False)
+        dtype = encoding.dtype.newbyteorder(">" if message.is_bigendian else "<")
+        rows = rows.view(dtype).astype(encoding.dtype, copy=False)
     return rows if encoding.channels == 1 else rows.reshape(height, width, encoding.channels)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future, wait
 from typing import Generic, TypeVar
 
 from .slot import NewestSlot
 
 Frame = TypeVar("Frame")
 Answer = TypeVar("Answer")
+
+_STOPPING = "the node is stopping; nothing was changed"
 
 
 class NoAnswer(RuntimeError):
@@ -27,13 +29,14 @@ class Worker(Generic[Frame]):
     def __init__(self, handle: Callable[[Frame], None], failed: Callable[[Exception], None]) -> None:
         """Starts the thread.
 
-        handle: called with each frame that is taken. failed: called once with what `handle` raised, after which the
-        thread handles nothing more. Both are called in the worker's thread.
+        handle: called with each frame that is taken. failed: called with what `handle` raised, after which the thread
+        does nothing more. Both are called in the worker's thread.
         """
         self.frames: NewestSlot[Frame] = NewestSlot()
         self._handle = handle
         self._failed = failed
         self._requests: deque[tuple[Future, Callable[[], object]]] = deque()
+        self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stopping = False
         # A daemon, so that a device that hangs cannot keep the process from ending.
@@ -52,54 +55,60 @@ class Worker(Generic[Frame]):
         be carried out, or if the worker has stopped.
         """
         future: Future = Future()
-        self._requests.append((future, request))
+        with self._lock:
+            if self._stopping:
+                raise NoAnswer(_STOPPING)
+            self._requests.append((future, request))
         self._wake.set()
-        # After the append: whichever comes second, this check or the stopping thread's own, sees the other.
-        if not self._thread.is_alive():
-            future.cancel()
-        try:
-            return future.result(timeout)
-        except CancelledError:
-            raise NoAnswer("the node is stopping; nothing was changed") from None
-        except TimeoutError:
-            pass
+        if wait([future], timeout).done:
+            return future.result()
         if future.cancel():
             raise NoAnswer(f"the tracker was busy for more than {timeout:g} s; nothing was changed")
         raise NoAnswer(f"the tracker did not finish within {timeout:g} s; the request may still be carried out")
 
     def stop(self, timeout: float = 10.0) -> bool:
-        """Ends the thread after what it is doing now; waiting requests get NoAnswer. False if it did not end in time.
+        """Ends the thread after what it is doing now; requests that wait get NoAnswer. False if it does not end.
 
-        timeout: seconds.
+        timeout: seconds to wait for it to end.
         """
-        self._stopping = True
+        self._refuse_requests()
         self._wake.set()
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
+    def _refuse_requests(self) -> None:
+        with self._lock:
+            self._stopping = True
+            while self._requests:
+                future, _ = self._requests.popleft()
+                if future.set_running_or_notify_cancel():
+                    future.set_exception(NoAnswer(_STOPPING))
+
     def _run(self) -> None:
         try:
-            while not self._stopping:
+            while True:
                 self._wake.wait()
                 self._wake.clear()
                 self._answer_requests()
-                frame = None if self._stopping else self.frames.take()
+                if self._stopping:
+                    return
+                frame = self.frames.take()
                 if frame is not None:
                     self._handle(frame)
                 del frame  # an image need not be held while waiting for the next
         except Exception as error:
-            self._stopping = True
+            self._refuse_requests()
             self._failed(error)
-        finally:
-            while self._requests:
-                self._requests.popleft()[0].cancel()
 
     def _answer_requests(self) -> None:
-        while self._requests and not self._stopping:
-            future, request = self._requests.popleft()
+        while True:
+            with self._lock:
+                if not self._requests:
+                    return
+                future, request = self._requests.popleft()
             if not future.set_running_or_notify_cancel():
                 continue
             try:
                 future.set_result(request())
-            except Exception as error:  # noqa: BLE001, raised again where the request was made
-                future.set_exception(error)
+            except Exception as error:
+                future.set_exception(error)  # raised where the request was made

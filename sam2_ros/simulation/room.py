@@ -11,7 +11,7 @@ from .meshes import BOX_SIDES, ball, box, lathe
 from .textures import Colour, Image, hue, lettered, plain, plaster, sheet, wood
 from .things import Part, Thing
 
-TABLE_FRONT, TABLE_BACK, TABLE_HALF_WIDTH = -0.5, 0.8, 0.95  # metres; its top is at z = 0
+TABLE_FRONT, TABLE_BACK, TABLE_HALF_WIDTH = -0.5, 0.8, 0.85  # metres; its top is at z = 0
 FLOOR, WALL = -0.75, 1.5  # metres: z of the floor, y of the wall
 
 
@@ -54,8 +54,9 @@ class Room:
         distance = rng.uniform(0.75, 1.3)
         flat = distance * np.cos(pitch)
         position = np.array(target) + [flat * np.sin(turn), -flat * np.cos(turn), distance * np.sin(pitch)]
+        tint = rng.uniform(0.0, 1.0) if rng.random() < 0.4 else 0.08
         return cls(
-            wood=hue(rng.uniform(0.0, 1.0) if rng.random() < 0.4 else 0.08, rng.uniform(0.05, 0.6), rng.uniform(0.3, 0.95)),
+            wood=hue(tint, rng.uniform(0.05, 0.6), rng.uniform(0.3, 0.95)),
             planks=int(rng.integers(1, 12)),
             wall=hue(rng.random(), rng.uniform(0.0, 0.4), rng.uniform(0.3, 0.95)),
             floor=hue(rng.random(), rng.uniform(0.0, 0.5), rng.uniform(0.15, 0.8)),
@@ -67,7 +68,7 @@ class Room:
 
 
 class Builder:
-    """Puts a room and things into a MuJoCo model. Thing number k (from 0) becomes mocap body k; the camera comes last."""
+    """Puts a room and things into a MuJoCo model. Thing k (from 0) becomes mocap body k; the camera comes last."""
 
     def __init__(self, room: Room, rng: np.random.Generator) -> None:
         self._spec = mujoco.MjSpec()
@@ -90,7 +91,7 @@ class Builder:
         visual.global_.offwidth, visual.global_.offheight = width, height
         visual.quality.shadowsize, visual.quality.offsamples = shadow_map, samples
         visual.map.znear, visual.map.zfar = 0.1, 8.0
-        visual.map.shadowclip = 1.0
+        visual.map.shadowclip = 1.25
         self._spec.stat.extent, self._spec.stat.center = 1.0, np.array([0.0, 0.1, 0.0])
         return self._spec.compile()
 

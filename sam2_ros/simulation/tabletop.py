@@ -13,7 +13,7 @@ from .paths import Path, Sway
 from .rendering import Renderer
 from .room import Builder, Room
 from .things import KINDS, Paint, Thing
-from .views import Intrinsics
+from .views import Intrinsics, View
 
 Array = NDArray[np.float64]
 
@@ -30,6 +30,11 @@ class Frame:
     """(H, W) id of the object that the pixel shows, 0 for none."""
     stamp: float
     """Seconds since the scene's start."""
+
+    @property
+    def view(self) -> View:
+        """With depth as a camera gives it: whole millimetres."""
+        return View(self.image, np.rint(self.depth * 1000).astype(np.uint16), self.labels)
 
 
 @dataclass(frozen=True)
@@ -93,8 +98,13 @@ class Tabletop:
 
     def size(self, object_id: int) -> Array:
         """(3,) metres along the object's own axes."""
+        low, high = self.bounds(object_id)
+        return high - low
+
+    def bounds(self, object_id: int) -> tuple[Array, Array]:
+        """(3,) the smallest and (3,) the largest coordinates of an object, metres in its own frame."""
         thing = self._things[object_id - 1]
-        return thing.high - thing.low
+        return thing.low, thing.high
 
     def pose(self, object_id: int, t: float) -> Pose:
         """Where an object is at t seconds."""

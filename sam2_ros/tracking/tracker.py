@@ -80,9 +80,7 @@ class Tracker:
         self._size = size
         self._corrections_condition = corrections_condition
         self._lost_after = lost_after
-        self._bank = MemoryBank(
-            network, capacity=capacity, conditioning=conditioning_frames, pixels=(size // 16) ** 2
-        )
+        self._bank = MemoryBank(network, capacity=capacity, conditioning=conditioning_frames, pixels=(size // 16) ** 2)
         # Of each row, on the newest frame: the answer as it stands, and as it was before any prompt on that frame.
         shape = (capacity, 1, size // 4, size // 4)
         self._logits = torch.zeros(shape, device=network.device)
@@ -133,7 +131,7 @@ class Tracker:
         prompt = check(prompt, frame.height, frame.width)
         if object_id is None:
             if not self._free_rows:
-                raise CapacityExceeded(f"there are {self.capacity} objects already; remove one first, or raise capacity")
+                raise CapacityExceeded(f"there are {self.capacity} objects already; remove one, or raise capacity")
             known = _Object(row=self._free_rows[0], first_frame=frame.number, last_seen=frame.stamp)
         else:
             known = self._known(object_id)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -21,7 +22,7 @@ SUM = hashlib.sha256(CONTENT).hexdigest()
 class Server(BaseHTTPRequestHandler):
     """Serves CONTENT by ranges; /broken stops half way, /plain knows no ranges."""
 
-    ranges: list[str | None] = []
+    ranges: ClassVar[list[str | None]] = []
 
     def do_GET(self) -> None:
         if self.path == "/missing":

@@ -1,0 +1,133 @@
+"""Objects drawn on an image, for people."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Colour = tuple[int, int, int]
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_DARK: Colour = (24, 24, 24)
+_LIGHT: Colour = (245, 245, 245)
+# The golden angle: each hue falls into the widest gap that the hues before it left.
+_HUE_STEP = 0.381966
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One object to draw."""
+
+    id: int
+    """Chooses the colour."""
+    caption: str
+    mask: NDArray[np.bool_]
+    """(H, W), as the image. An object without a pixel is listed in the image's top left corner."""
+
+
+def colour(object_id: int) -> Colour:
+    """RGB of an object, the same for its whole life and far from its neighbours'."""
+    hue = (0.56 + _HUE_STEP * (object_id - 1)) % 1.0
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.78, 1.0)
+    return round(255 * red), round(255 * green), round(255 * blue)
+
+
+def draw_overlay(image: NDArray[np.uint8], marks: Sequence[Mark], *, opacity: float = 0.4) -> NDArray[np.uint8]:
+    """A copy of an image (H, W, 3) uint8 RGB with each object's fill, contour and caption.
+
+    opacity: of the fills, 0 to 1. Lines and letters grow with the image, so that they read alike at any size.
+    """
+    canvas = np.ascontiguousarray(image).copy()
+    pen = _Pen.of(canvas)
+    seen = [(mark, box) for mark in marks if (box := _extent(mark.mask)) is not None]
+    # Larger objects first: a small one in front of them stays whole.
+    seen.sort(key=lambda entry: -np.count_nonzero(entry[0].mask))
+    for mark, box in seen:
+        _fill(canvas, mark, box, opacity)
+    for mark, box in seen:
+        _outline(canvas, mark, box, pen)
+    for mark, (x0, y0, _, _) in seen:
+        _, height = pen.tag_size(mark.caption)
+        # Above the object; inside it where there is no room above.
+        _tag(canvas, mark, x0, y0 - height - pen.line if y0 >= height + pen.line else y0, pen)
+    top = pen.margin
+    for mark in marks:
+        if not mark.mask.any():
+            _tag(canvas, mark, pen.margin, top, pen, hollow=True)
+            top += pen.tag_size(mark.caption)[1] + pen.margin
+    return canvas
+
+
+@dataclass(frozen=True)
+class _Pen:
+    """Sizes in pixels that suit an image."""
+
+    line: int
+    margin: int
+    scale: float
+    weight: int
+
+    @classmethod
+    def of(cls, image: NDArray[np.uint8]) -> _Pen:
+        unit = max(0.75, min(image.shape[:2]) / 480)
+        return cls(line=round(2 * unit), margin=round(5 * unit), scale=0.45 * unit, weight=max(1, round(unit)))
+
+    def tag_size(self, caption: str) -> tuple[int, int]:
+        """Width and height of a caption with its ground."""
+        (width, height), below = cv2.getTextSize(caption, _FONT, self.scale, self.weight)
+        return width + 2 * self.margin, height + below + self.margin
+
+
+def _extent(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
+    """x0 y0 x1 y1 of a mask, x1 and y1 one past its last pixel; None if it is empty."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not len(rows):
+        return None
+    y0, y1 = int(rows[0]), int(rows[-1]) + 1
+    columns = np.flatnonzero(mask[y0:y1].any(axis=0))
+    return int(columns[0]), y0, int(columns[-1]) + 1, y1
+
+
+def _fill(canvas: NDArray[np.uint8], mark: Mark, box: tuple[int, int, int, int], opacity: float) -> None:
+    x0, y0, x1, y1 = box
+    part, mask = canvas[y0:y1, x0:x1], mark.mask[y0:y1, x0:x1]
+    ground = np.full_like(part, colour(mark.id))
+    cv2.copyTo(cv2.addWeighted(part, 1 - opacity, ground, opacity, 0), mask.astype(np.uint8), part)
+
+
+def _outline(canvas: NDArray[np.uint8], mark: Mark, box: tuple[int, int, int, int], pen: _Pen) -> None:
+    x0, y0, x1, y1 = box
+    part = np.ascontiguousarray(mark.mask[y0:y1, x0:x1], dtype=np.uint8)
+    contours, _ = cv2.findContours(part, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(x0, y0))
+    # A dark rim sets the line off from a ground of its own colour.
+    cv2.drawContours(canvas, contours, -1, _DARK, pen.line + 2, cv2.LINE_AA)
+    cv2.drawContours(canvas, contours, -1, colour(mark.id), pen.line, cv2.LINE_AA)
+
+
+def _tag(canvas: NDArray[np.uint8], mark: Mark, x: int, y: int, pen: _Pen, *, hollow: bool = False) -> None:
+    """The caption on a ground of the object's colour, with its top left corner at x y or as near as the image allows.
+
+    hollow: on a dark ground with a border of the colour instead, for an object that is not in view.
+    """
+    width, height = pen.tag_size(mark.caption)
+    x = max(0, min(x, canvas.shape[1] - width))
+    y = max(0, min(y, canvas.shape[0] - height))
+    corners = (x, y), (x + width - 1, y + height - 1)
+    ground = colour(mark.id)
+    cv2.rectangle(canvas, *corners, _DARK if hollow else ground, cv2.FILLED)
+    if hollow:
+        cv2.rectangle(canvas, *corners, ground, max(1, pen.line // 2))
+    letters = _LIGHT if hollow else _readable_on(ground)
+    _, below = cv2.getTextSize(mark.caption, _FONT, pen.scale, pen.weight)
+    origin = (x + pen.margin, y + height - below - pen.margin // 2)
+    cv2.putText(canvas, mark.caption, origin, _FONT, pen.scale, letters, pen.weight, cv2.LINE_AA)
+
+
+def _readable_on(ground: Colour) -> Colour:
+    red, green, blue = ground
+    return _DARK if 0.299 * red + 0.587 * green + 0.114 * blue > 120 else _LIGHT

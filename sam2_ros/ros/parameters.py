@@ -1,0 +1,111 @@
+"""Every parameter of the node: its name, type, default, range and meaning, in this one place."""
+
+from __future__ import annotations
+
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.node import Node
+
+
+class ParameterError(ValueError):
+    """A parameter with a value that cannot be used; the message names both and what would be right."""
+
+
+def _parameter(default: Any, description: str, limits: tuple[float, float] | None = None, **metadata: Any) -> Any:
+    """limits: smallest and largest value, for a number. choices=(...): the values that a text may have."""
+    return field(default=default, metadata={"description": description, "limits": limits, **metadata})
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The node's parameters. They are read when the node is configured. Raises ParameterError for a bad value."""
+
+    autostart: bool = _parameter(True, "configure and activate at start; false leaves both to a lifecycle manager")
+    model: str = _parameter(
+        "nano",
+        "nano, the name of an official model such as sam2.1_hiera_tiny, or the path of a .pt or .safetensors file",
+    )
+    device: str = _parameter("auto", "what PyTorch computes on: auto (the GPU if there is one), cpu, cuda or cuda:N")
+    dtype: str = _parameter(
+        "auto",
+        "what the network computes in: auto (bfloat16 on a GPU, float32 on a CPU), float32 or bfloat16",
+        choices=("auto", "float32", "bfloat16"),
+    )
+    threads: int = _parameter(0, "CPU threads that PyTorch computes with; 0: as many as it chooses", (0, 256))
+    image_size: int = _parameter(
+        0, "pixels, edge of the square that an image is resized to, a multiple of 32; 0: the model's own", (0, 4096)
+    )
+    capacity: int = _parameter(8, "objects that can be tracked at a time; their memory is set aside at once", (1, 256))
+    conditioning_frames: int = _parameter(
+        4, "prompted images that an object remembers: its first for ever, then its latest corrections", (1, 64)
+    )
+    corrections_condition: bool = _parameter(
+        True, "remember a correction as a prompted image, as in SAM 2's training; false as in the original's predictor"
+    )
+    lost_after: float = _parameter(5.0, "seconds out of view after which an occluded object is lost", (0.0, 86400.0))
+    reliability: str = _parameter(
+        "best_effort",
+        "QoS of the image subscription: best_effort fits every camera; reliable only those that publish reliably",
+        choices=("best_effort", "reliable"),
+    )
+    overlay_opacity: float = _parameter(0.4, "of the objects' fills in the overlay, 0 to 1", (0.0, 1.0))
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            _check(entry, getattr(self, entry.name))
+        if self.image_size % 32:
+            raise ParameterError(f"the parameter image_size is {self.image_size}; it must be 0 or a multiple of 32")
+
+
+def declare(node: Node) -> list[str]:
+    """Declares all of them on a node, with the values given on the command line or in a file.
+
+    The node must have been made with automatically_declare_parameters_from_overrides: that shows which names were
+    given that are no parameters, and those are returned. Raises ParameterError.
+    """
+    given = node.get_parameters_by_prefix("")
+    for entry in fields(Parameters):
+        value = entry.default
+        if entry.name in given:
+            value = _of_type(entry, given[entry.name].value)
+            node.undeclare_parameter(entry.name)
+        _check(entry, value)
+        node.declare_parameter(entry.name, value, _descriptor(entry), ignore_override=True)
+    rclpys_own = {"use_sim_time", "start_type_description_service"}
+    unknown = given.keys() - {entry.name for entry in fields(Parameters)} - rclpys_own
+    return sorted(name for name in unknown if not name.startswith("qos_overrides."))
+
+
+def read(node: Node) -> Parameters:
+    """What they are set to now. Raises ParameterError."""
+    return Parameters(**{entry.name: node.get_parameter(entry.name).value for entry in fields(Parameters)})
+
+
+def _of_type(entry: Field, value: Any) -> Any:
+    if isinstance(entry.default, float) and type(value) is int:
+        return float(value)  # 5 in a file means 5.0
+    if type(value) is not type(entry.default):
+        names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+        raise ParameterError(f"the parameter {entry.name} is {value!r}; it must be {names[type(entry.default)]}")
+    return value
+
+
+def _check(entry: Field, value: Any) -> None:
+    limits, choices = entry.metadata["limits"], entry.metadata.get("choices")
+    if limits and not limits[0] <= value <= limits[1]:
+        raise ParameterError(f"the parameter {entry.name} is {value}; it must be from {limits[0]} to {limits[1]}")
+    if choices and value not in choices:
+        raise ParameterError(f"the parameter {entry.name} is {value!r}; it must be one of {', '.join(choices)}")
+
+
+def _descriptor(entry: Field) -> ParameterDescriptor:
+    descriptor = ParameterDescriptor(description=entry.metadata["description"])
+    if entry.metadata["limits"]:
+        low, high = entry.metadata["limits"]
+        if isinstance(entry.default, float):
+            descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+        else:
+            descriptor.integer_range = [IntegerRange(from_value=low, to_value=high, step=1)]
+    return descriptor

@@ -1,0 +1,59 @@
+"""The topics that say where the objects are. Each is made only while somebody listens to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from sam2_ros.geometry.label_image import label_image
+from sam2_ros.geometry.overlay import Mark, draw_overlay
+from sam2_ros.msg import TrackedObjects
+from sam2_ros.tracking import State, Tracks
+
+from .images import to_message
+from .messages import to_tracked_objects
+
+_LABEL_ENCODINGS = {"uint8": "mono8", "uint16": "mono16", "int32": "32SC1"}
+
+
+class Publishers:
+    """~/objects, ~/label_image and ~/overlay. Every message has the header of the image that it belongs to.
+
+    They are published reliably, which fits every subscriber. A pixel of ~/label_image is the id of the object there
+    and 0 where there is none: mono8 up to id 255, mono16 up to 65535, 32SC1 beyond. Ids are never used again, so a
+    value means one object for as long as the node runs.
+    """
+
+    def __init__(self, node: LifecycleNode) -> None:
+        self.overlay_opacity = 0.4
+        """Of the fills in the overlay, 0 to 1."""
+        self._objects = node.create_lifecycle_publisher(TrackedObjects, "~/objects", QoSProfile(depth=10))
+        # Images are large, and only the newest is of use.
+        self._label_image = node.create_lifecycle_publisher(Image, "~/label_image", QoSProfile(depth=1))
+        self._overlay = node.create_lifecycle_publisher(Image, "~/overlay", QoSProfile(depth=1))
+
+    def publish(self, header: Header, image: NDArray[np.uint8], tracks: Tracks, labels: Mapping[int, str]) -> None:
+        """Publishes the tracks of an image (H, W, 3) RGB; labels: the objects' names by id."""
+        if self._objects.get_subscription_count():
+            self._objects.publish(to_tracked_objects(header, tracks, labels))
+        if self._label_image.get_subscription_count():
+            pixels = label_image(tracks.masks, tracks.ids)
+            self._label_image.publish(to_message(pixels, _LABEL_ENCODINGS[pixels.dtype.name], header))
+        if self._overlay.get_subscription_count():
+            drawn = draw_overlay(image, to_marks(tracks, labels), opacity=self.overlay_opacity)
+            self._overlay.publish(to_message(drawn, "rgb8", header))
+
+
+def to_marks(tracks: Tracks, labels: Mapping[int, str]) -> list[Mark]:
+    """What to draw of each object: its id, its name if it has one, and its state if it is not in view."""
+    marks = []
+    for object_id, state, mask in zip(tracks.ids, tracks.states, tracks.masks, strict=True):
+        words = [str(object_id), labels.get(object_id, ""), "" if state == State.VISIBLE else state.name.lower()]
+        marks.append(Mark(object_id, " ".join(word for word in words if word), mask))
+    return marks

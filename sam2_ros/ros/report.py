@@ -1,0 +1,78 @@
+"""What became of the images, counted and said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rclpy.callback_groups import CallbackGroup
+from rclpy.node import Node
+
+_PERIOD = 10.0  # seconds
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Images since some moment."""
+
+    tracked: int = 0
+    refused: int = 0
+    """Could not be read."""
+    ignored: int = 0
+    """Came while the node was paused."""
+    dropped: int = 0
+    """Gave way to a newer one."""
+    seconds: float = 0.0
+    """Spent on the tracked ones, from message to publication."""
+
+    def __sub__(self, earlier: Counts) -> Counts:
+        return Counts(
+            self.tracked - earlier.tracked,
+            self.refused - earlier.refused,
+            self.ignored - earlier.ignored,
+            self.dropped - earlier.dropped,
+            self.seconds - earlier.seconds,
+        )
+
+    @property
+    def received(self) -> int:
+        return self.tracked + self.refused + self.ignored + self.dropped
+
+    def sentence(self, period: float) -> str:
+        """What to say of a period of so many seconds."""
+        each = f", {1000 * self.seconds / self.tracked:.0f} ms each" if self.tracked else ""
+        return (
+            f"tracked {self.tracked} images in {period:.0f} s{each}; dropped {self.dropped} for newer ones, "
+            f"refused {self.refused}"
+        )
+
+
+class Reporter:
+    """Says every ten seconds what became of a topic's images, at debug level if all were tracked."""
+
+    def __init__(self, node: Node, group: CallbackGroup, topic: str, count: Callable[[], Counts]) -> None:
+        """count: gives the counts up to now."""
+        self._node = node
+        self._topic = topic
+        self._count = count
+        self._last = count()
+        self._silent = False
+        self._timer = node.create_timer(_PERIOD, self._report, callback_group=group)
+
+    def stop(self) -> None:
+        self._node.destroy_timer(self._timer)
+
+    def _report(self) -> None:
+        now = self._count()
+        counts, self._last = now - self._last, now
+        logger = self._node.get_logger()
+        if not counts.received and not self._silent:
+            logger.warning(
+                f"no image on {self._topic} for {_PERIOD:.0f} s: is the camera running, is the topic remapped, and if "
+                "both use Fast DDS, is FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA set for both?"
+            )
+        elif counts.dropped or counts.refused:
+            logger.info(counts.sentence(_PERIOD))
+        elif counts.received:
+            logger.debug(counts.sentence(_PERIOD))
+        self._silent = not counts.received

@@ -1,0 +1,68 @@
+"""Child processes of the demo, and what they print."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+
+
+class ProcessDied(RuntimeError):
+    """A process ended that had to stay; the message holds its last lines."""
+
+
+class Process:
+    """`sam2_ros ARGUMENTS`, run beside us by the same interpreter and in the same environment.
+
+    Its lines go to our standard output, with its name before each.
+    """
+
+    def __init__(self, name: str, arguments: list[str]) -> None:
+        self.name = name
+        self._lines: deque[str] = deque(maxlen=12)
+        self._stopping = False
+        # A session of its own: an interrupt from the keyboard reaches us alone, and we stop it in order.
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "sam2_ros", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
+        )  # fmt: skip
+        self._reader = threading.Thread(target=self._read, name=f"output of {name}", daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self._process.stdout or ():
+            self._lines.append(line.rstrip())
+            # What it says on its way out, when it is told to go, is of no interest.
+            if not self._stopping:
+                print(f"  {self.name}: {line.rstrip()}", flush=True)
+
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
+    @property
+    def succeeded(self) -> bool:
+        return self._process.poll() == 0
+
+    def check(self) -> None:
+        """Raises ProcessDied if it has ended."""
+        if self.ended:
+            self._reader.join(2.0)
+            last = "\n".join(f"    {line}" for line in self._lines) or "    (nothing)"
+            code = self._process.returncode
+            raise ProcessDied(f"the {self.name} ended with exit status {code}; the last that it printed:\n{last}")
+
+    def stop(self) -> None:
+        """Asks it to end, and ends it if it does not within five seconds."""
+        self._stopping = True
+        for sign, patience in ((signal.SIGINT, 5.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0)):
+            if self.ended:
+                break
+            self._process.send_signal(sign)
+            try:
+                self._process.wait(patience)
+            except subprocess.TimeoutExpired:
+                continue
+        self._reader.join(2.0)

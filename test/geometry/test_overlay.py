@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+
+from sam2_ros.geometry.overlay import Mark, colour, draw_overlay
+
+GREY = np.full((480, 640, 3), 128, np.uint8)
+
+
+def _square(x: int, y: int, size: int) -> np.ndarray:
+    mask = np.zeros((480, 640), bool)
+    mask[y : y + size, x : x + size] = True
+    return mask
+
+
+def test_the_image_itself_is_not_drawn_on() -> None:
+    image = GREY.copy()
+
+    draw_overlay(image, [Mark(1, "1", _square(100, 100, 80))])
+
+    assert (image == GREY).all()
+
+
+def test_nothing_to_draw_gives_an_equal_copy() -> None:
+    drawn = draw_overlay(GREY, [])
+
+    assert drawn is not GREY
+    assert (drawn == GREY).all()
+
+
+def test_the_fill_blends_the_objects_colour_within_its_mask() -> None:
+    drawn = draw_overlay(GREY, [Mark(2, "2", _square(100, 100, 80))], opacity=0.25)
+
+    expected = 0.75 * 128 + 0.25 * np.array(colour(2))
+    assert drawn[140, 140] == pytest.approx(expected, abs=1)
+    assert (drawn[300:, 300:] == 128).all()
+
+
+def test_the_fill_has_the_masks_shape_not_its_boxs() -> None:
+    ring = _square(100, 100, 100) & ~_square(120, 120, 60)
+
+    drawn = draw_overlay(GREY, [Mark(1, "1", ring)])
+
+    assert (drawn[150, 150] == 128).all()
+    assert (drawn[110, 150] != 128).any()
+
+
+def test_the_contour_has_the_full_colour() -> None:
+    drawn = draw_overlay(GREY, [Mark(3, "3", _square(200, 200, 100))])
+
+    assert tuple(drawn[299, 250]) == colour(3)
+
+
+def test_a_smaller_object_in_front_of_a_larger_one_is_seen() -> None:
+    large, small = Mark(1, "1", _square(100, 100, 200)), Mark(2, "2", _square(170, 170, 60))
+
+    for marks in ([large, small], [small, large]):
+        drawn = draw_overlay(GREY, marks, opacity=1.0)
+        assert tuple(drawn[200, 200]) == colour(2)
+        assert tuple(drawn[280, 280]) == colour(1)
+
+
+def test_the_caption_stands_above_the_object_or_inside_it_at_the_top() -> None:
+    below = draw_overlay(GREY, [Mark(1, "1 mug", _square(100, 200, 80))])
+    at_the_top = draw_overlay(GREY, [Mark(1, "1 mug", _square(100, 0, 80))])
+
+    assert tuple(below[185, 101]) == colour(1)
+    assert tuple(at_the_top[4, 104]) == colour(1)
+
+
+def test_an_object_out_of_view_is_listed_in_the_corner() -> None:
+    drawn = draw_overlay(GREY, [Mark(1, "1 occluded", np.zeros((480, 640), bool))])
+
+    assert (drawn[:60, :200] != 128).any()
+    assert (drawn[60:] == 128).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (8, 8), (33, 500), (1080, 1920)])
+def test_any_size_of_image(shape: tuple[int, int]) -> None:
+    image = np.zeros((*shape, 3), np.uint8)
+
+    drawn = draw_overlay(image, [Mark(1, "1 a long name", np.ones(shape, bool)), Mark(2, "2", np.zeros(shape, bool))])
+
+    assert drawn.shape == image.shape
+    assert drawn.any()
+
+
+def test_a_view_that_is_not_contiguous_can_be_drawn_on() -> None:
+    padded = np.zeros((48, 100, 3), np.uint8)
+
+    assert draw_overlay(padded[:, :64], [Mark(1, "1", np.ones((48, 64), bool))]).shape == (48, 64, 3)
+
+
+def test_the_colours_of_the_first_objects_are_far_apart() -> None:
+    colours = np.array([colour(number) for number in range(1, 9)], float)
+    distances = np.linalg.norm(colours[:, None] - colours[None], axis=2)
+
+    assert distances[np.triu_indices(8, 1)].min() > 60

@@ -1,0 +1,89 @@
+"""The node, run with a tracker that needs no network: every object stays where it was prompted.
+
+The colour of an image's first pixel says what else happens: red fails as a broken device would, green takes 0.3 s,
+and on a blue one no object is in view.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from sam2_ros.ros import node
+from sam2_ros.ros.parameters import Parameters
+from sam2_ros.tracking import NoImage, Prompt, Readings, State, Tracks, UnknownObject
+
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+CLICK_RADIUS = 10
+
+
+class FakeTracker:
+    """Has the methods of Tracker, as far as the node calls them."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        if parameters.model == "slow":
+            time.sleep(60)
+        self._boxes: dict[int, tuple[int, int, int, int]] = {}
+        self._last = 0
+        self._newest: tuple[np.ndarray, int] | None = None
+
+    def track(self, image: np.ndarray, stamp: int) -> Tracks:
+        first = tuple(int(value) for value in image[0, 0])
+        if first == RED:
+            raise RuntimeError("the device is broken")
+        if first == GREEN:
+            time.sleep(0.3)
+        self._newest = image, stamp
+        return self._tracks(tuple(sorted(self._boxes)), hidden=first == BLUE)
+
+    def prompt(self, prompt: Prompt, *, object_id: int | None = None, stamp: int | None = None) -> Tracks:
+        if self._newest is None:
+            raise NoImage("there is no image yet")
+        if object_id is None:
+            self._last = object_id = self._last + 1
+        elif object_id not in self._boxes:
+            raise UnknownObject(f"there is no object {object_id}")
+        x, y = prompt.points[0] if len(prompt.points) else (0, 0)
+        radius = CLICK_RADIUS
+        box = (x - radius, y - radius, x + radius, y + radius) if prompt.box is None else prompt.box
+        self._boxes[object_id] = tuple(int(edge) for edge in box)
+        tracks = self._tracks((object_id,))
+        return replace(tracks, readings=Readings(tracks.masks, tracks.iou))
+
+    def remove(self, object_id: int) -> None:
+        if object_id not in self._boxes:
+            raise UnknownObject(f"there is no object {object_id}")
+        del self._boxes[object_id]
+
+    def reset(self) -> None:
+        self._boxes.clear()
+        self._newest = None
+
+    def _tracks(self, ids: tuple[int, ...], hidden: bool = False) -> Tracks:
+        image, stamp = self._newest
+        masks = np.zeros((len(ids), *image.shape[:2]), bool)
+        boxes = np.array([(0, 0, 0, 0) if hidden else self._boxes[number] for number in ids]).reshape(-1, 4)
+        for mask, (x0, y0, x1, y1) in zip(masks, boxes, strict=True):
+            mask[y0:y1, x0:x1] = True
+        some = np.full(len(ids), -2.0 if hidden else 2.0, np.float32)
+        return Tracks(
+            stamp=stamp,
+            ids=ids,
+            states=(State.OCCLUDED if hidden else State.VISIBLE,) * len(ids),
+            masks=masks,
+            logits=np.zeros((len(ids), 4, 4), np.float32),
+            boxes=boxes.astype(np.float32),
+            centroids=((boxes[:, :2] + boxes[:, 2:] - 1) / 2).astype(np.float32),
+            areas=masks.sum(axis=(1, 2)),
+            scores=some,
+            visibility=1 / (1 + np.exp(-some)),
+            iou=np.full(len(ids), 0.75, np.float32),
+            last_seen=(stamp,) * len(ids),
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(node.main(sys.argv[1:], FakeTracker))

@@ -1,0 +1,250 @@
+"""The node over DDS, with a tracker that needs no network."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image
+from std_srvs.srv import SetBool, Trigger
+
+from sam2_ros.msg import PromptPoint, TrackedObject
+from sam2_ros.ros.images import to_array
+from sam2_ros.srv import Prompt, RemoveObject
+
+GREEN, BLUE, RED = (0, 255, 0), (0, 0, 255), (255, 0, 0)
+
+
+@pytest.fixture(scope="module")
+def node(start: Any, client: Any) -> Any:
+    """A node that has answered an image."""
+    node = start("node", fake=True)
+    node.wait_for("waiting for images on /camera/image_raw")
+    client.meet()
+    return node
+
+
+@pytest.fixture
+def empty(node: Any, client: Any) -> Any:
+    """The client of a node without objects that has an image."""
+    assert client.call(Trigger, "reset").success
+    client.track()
+    return client
+
+
+def _prompt(client: Any, **fields: Any) -> Prompt.Response:
+    return client.call(Prompt, "prompt", Prompt.Request(**fields))
+
+
+def test_every_image_is_answered_with_its_header_even_without_objects(empty: Any) -> None:
+    for _ in range(5):
+        image = empty.send(empty.image())
+        answer = empty.answer(image)
+
+        assert answer.header == image.header
+        assert (answer.height, answer.width, list(answer.objects)) == (48, 64, [])
+
+
+def test_a_prompted_object_is_answered_and_then_tracked(empty: Any) -> None:
+    response = _prompt(empty, box=[10.0, 5.0, 30.0, 20.0], label="mug")
+
+    assert (response.success, response.message) == (True, "")
+    assert (response.object.id, response.object.label) == (response.object_id, "mug")
+    assert [one.area for one in response.candidates] == [300]
+    image = empty.send(empty.image())
+    (tracked,) = empty.answer(image).objects
+    assert (tracked.id, tracked.label, tracked.state) == (response.object_id, "mug", TrackedObject.VISIBLE)
+    box = tracked.box
+    assert (box.x_offset, box.y_offset, box.width, box.height) == (10, 5, 20, 15)
+    assert (tracked.centroid.x, tracked.centroid.y, tracked.area) == (19.5, 12.0, 300)
+    assert tracked.visibility == pytest.approx(0.8808, abs=1e-4)
+    assert tracked.mask_quality == 0.75
+    assert tracked.last_seen == image.header.stamp
+    assert tracked.mask.header == image.header
+    assert to_array(tracked.mask).shape == (15, 20)
+    assert (to_array(tracked.mask) == 255).all()
+
+
+def test_a_correction_keeps_the_id_and_the_label(empty: Any) -> None:
+    first = _prompt(empty, box=[10.0, 5.0, 30.0, 20.0], label="mug")
+    click = PromptPoint(x=40.0, y=20.0, label=PromptPoint.POSITIVE)
+
+    second = _prompt(empty, object_id=first.object_id, points=[click])
+
+    assert second.success
+    (tracked,) = empty.track().objects
+    assert (tracked.id, tracked.label) == (first.object_id, "mug")
+    assert tracked.box.x_offset == 30
+
+
+def test_label_image_and_overlay_belong_to_the_image(empty: Any) -> None:
+    number = _prompt(empty, box=[10.0, 5.0, 30.0, 20.0]).object_id
+    image = empty.send(empty.image())
+
+    labels, overlay = empty.picture("label_image", image), empty.picture("overlay", image)
+
+    assert labels.header == overlay.header == image.header
+    assert (labels.encoding, overlay.encoding) == ("mono8", "rgb8")
+    expected = np.zeros((48, 64), np.uint8)
+    expected[5:20, 10:30] = number
+    assert np.array_equal(to_array(labels), expected)
+    assert not np.array_equal(to_array(overlay), to_array(image))
+
+
+def test_a_hidden_object_stays_in_the_answer_without_a_mask(empty: Any) -> None:
+    number = _prompt(empty, box=[10.0, 5.0, 30.0, 20.0]).object_id
+
+    (tracked,) = empty.track(colour=BLUE).objects
+
+    assert (tracked.id, tracked.state, tracked.area) == (number, TrackedObject.OCCLUDED, 0)
+    assert (tracked.box.width, tracked.box.height, len(tracked.mask.data)) == (0, 0, 0)
+
+
+def test_removed_objects_are_gone_and_their_ids_are_not_used_again(empty: Any) -> None:
+    first, second = (_prompt(empty, box=[1.0, 1.0, 9.0, 9.0]).object_id for _ in range(2))
+
+    assert empty.call(RemoveObject, "remove_object", RemoveObject.Request(object_id=first)).success
+    assert [tracked.id for tracked in empty.track().objects] == [second]
+    assert empty.call(Trigger, "reset").success
+    assert list(empty.track().objects) == []
+    assert _prompt(empty, box=[1.0, 1.0, 9.0, 9.0]).object_id > second
+
+
+def test_a_paused_node_lets_images_go_and_keeps_its_objects(empty: Any) -> None:
+    number = _prompt(empty, box=[1.0, 1.0, 9.0, 9.0]).object_id
+    assert empty.call(SetBool, "enable", SetBool.Request(data=False)).success
+    before = len(empty.objects)
+    for _ in range(3):
+        empty.send(empty.image())
+        time.sleep(0.1)
+
+    assert len(empty.objects) == before
+    assert empty.call(SetBool, "enable", SetBool.Request(data=True)).success
+    assert [tracked.id for tracked in empty.track().objects] == [number]
+
+
+def test_of_images_that_come_too_fast_the_newest_is_tracked(empty: Any) -> None:
+    before = len(empty.objects)
+    for _ in range(10):
+        last = empty.send(empty.image(colour=GREEN))
+        time.sleep(0.03)
+
+    empty.answer(last)
+    assert len(empty.objects) - before < 6
+
+
+def test_a_prompt_waits_for_the_image_in_hand_and_no_longer(empty: Any) -> None:
+    for _ in range(3):
+        empty.send(empty.image(colour=GREEN))
+        time.sleep(0.03)
+    start = time.monotonic()
+
+    assert _prompt(empty, box=[1.0, 1.0, 9.0, 9.0]).success
+    assert time.monotonic() - start < 5
+
+
+def test_a_camera_by_name_is_refused_while_there_is_one(empty: Any) -> None:
+    response = _prompt(empty, camera="wrist", box=[1.0, 1.0, 9.0, 9.0])
+
+    assert not response.success
+    assert response.message.startswith("there is no camera 'wrist'")
+
+
+def test_the_life_of_the_node(start: Any, client: Any, node: Any) -> None:
+    def change(transition: int) -> bool:
+        request = ChangeState.Request(transition=Transition(id=transition))
+        return bool(client.call(ChangeState, "change_state", request).success)
+
+    number = _prompt(client, box=[1.0, 1.0, 9.0, 9.0]).object_id
+    assert change(Transition.TRANSITION_DEACTIVATE)
+    before = len(client.objects)
+    for _ in range(3):
+        client.send(client.image())
+        time.sleep(0.1)
+    assert len(client.objects) == before
+
+    assert change(Transition.TRANSITION_ACTIVATE)
+    client.meet()
+    assert number in [tracked.id for tracked in client.track().objects]
+
+    assert change(Transition.TRANSITION_DEACTIVATE)
+    assert change(Transition.TRANSITION_CLEANUP)
+    refused = _prompt(client, box=[1.0, 1.0, 9.0, 9.0])
+    assert (refused.success, refused.message) == (
+        False,
+        "the node is not configured and has no tracker; configure it first",
+    )
+
+    assert change(Transition.TRANSITION_CONFIGURE)
+    assert change(Transition.TRANSITION_ACTIVATE)
+    client.meet()
+    assert list(client.track().objects) == []
+
+
+def test_without_autostart_it_waits_to_be_configured(start: Any, client: Any, node: Any) -> None:
+    waiting = start("node", "--ros-args", "-r", "__node:=waiting", fake=True, autostart=False)
+
+    response = client.call(Prompt, "prompt", node="waiting")
+    assert response.message.startswith("the node is not configured")
+    assert "waiting for images" not in waiting.output
+    waiting.send_signal(signal.SIGTERM)
+    assert waiting.wait() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("model", ["nano", "slow"])
+def test_a_signal_ends_it_in_order_even_while_it_loads(start: Any, number: int, model: str) -> None:
+    node = start("node", "--ros-args", "-r", "__node:=other", fake=True, model=model)
+    if model == "nano":
+        node.wait_for("waiting for images")
+    else:
+        time.sleep(6)  # the network would take a minute, and says nothing meanwhile
+    node.send_signal(number)
+    node.send_signal(number)
+
+    assert node.wait() == 0
+    assert "Traceback" not in node.output
+
+
+def test_a_device_that_breaks_ends_it_with_the_reason(start: Any, client: Any, until: Any) -> None:
+    other = start("node", "--ros-args", "-r", "__node:=other", "-r", "image:=/other/image", fake=True)
+    other.wait_for("waiting for images")
+    camera = client.node.create_publisher(Image, "/other/image", 1)
+
+    def ended() -> bool:
+        camera.publish(client.image(colour=RED))
+        time.sleep(0.1)
+        return other.ended
+
+    until(ended)
+    client.node.destroy_publisher(camera)
+    assert other.wait() == 1
+    assert "RuntimeError: the device is broken" in other.output
+
+
+def test_a_qos_that_does_not_fit_is_said_once(start: Any, client: Any) -> None:
+    node = start(
+        "node", "--ros-args", "-r", "__node:=other", "-r", "image:=/other/image", fake=True, reliability="reliable"
+    )
+    node.wait_for("waiting for images")
+    cameras = [client.node.create_publisher(Image, "/other/image", qos_profile_sensor_data) for _ in range(2)]
+
+    line = node.wait_for("none of the images")
+    assert "/other/image" in line
+    assert "best_effort fits all" in line
+    time.sleep(0.5)
+    assert node.output.count("none of the images") == 1
+    for camera in cameras:
+        client.node.destroy_publisher(camera)
+
+
+def test_a_name_that_is_no_parameter_is_said(start: Any) -> None:
+    node = start("node", "--ros-args", "-r", "__node:=other", fake=True, capcity=3)
+
+    node.wait_for("there is no parameter 'capcity'")

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, fields, replace
+from pathlib import Path
+
+import pytest
+import rclpy
+import yaml
+from rclpy.context import Context
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from sam2_ros.ros import parameters
+from sam2_ros.ros.parameters import ParameterError, Parameters
+
+CONFIG = Path(__file__).parents[2] / "config" / "sam2.yaml"
+
+MakeNode = Callable[..., Node]
+
+
+@pytest.fixture
+def make_node() -> Iterator[MakeNode]:
+    """Makes a node with the given overrides."""
+    context = Context()
+    rclpy.init(context=context)
+    nodes: list[Node] = []
+
+    def make(**overrides: object) -> Node:
+        nodes.append(
+            Node(
+                "sam2",
+                context=context,
+                parameter_overrides=[Parameter(name, value=value) for name, value in overrides.items()],
+                automatically_declare_parameters_from_overrides=True,
+            )
+        )
+        return nodes[-1]
+
+    yield make
+    for node in nodes:
+        node.destroy_node()
+    context.try_shutdown()
+
+
+def test_the_file_names_every_parameter_with_its_default_and_no_other() -> None:
+    stored = yaml.safe_load(CONFIG.read_text())["/**"]["ros__parameters"]
+
+    expected = {entry.name: entry.default for entry in fields(Parameters)}
+    assert stored == expected
+    assert {name: type(value) for name, value in stored.items()} == {
+        name: type(value) for name, value in expected.items()
+    }
+
+
+def test_the_file_explains_every_parameter_in_the_words_of_its_description() -> None:
+    text = " ".join(line.strip().lstrip("# ") for line in CONFIG.read_text().splitlines())
+
+    for entry in fields(Parameters):
+        assert entry.default is not MISSING
+        assert entry.metadata["description"] in text
+
+
+def test_defaults_are_declared_with_type_description_and_range(make_node: MakeNode) -> None:
+    node = make_node()
+
+    assert parameters.declare(node) == []
+    assert parameters.read(node) == Parameters()
+    descriptor = node.describe_parameter("capacity")
+    assert descriptor.description.startswith("objects that can be tracked")
+    assert (descriptor.integer_range[0].from_value, descriptor.integer_range[0].to_value) == (1, 256)
+
+
+def test_given_values_are_taken(make_node: MakeNode) -> None:
+    node = make_node(capacity=3, model="sam2.1_hiera_tiny", autostart=False)
+
+    parameters.declare(node)
+
+    assert parameters.read(node) == replace(Parameters(), capacity=3, model="sam2.1_hiera_tiny", autostart=False)
+
+
+def test_a_whole_number_is_taken_for_a_real_one(make_node: MakeNode) -> None:
+    node = make_node(lost_after=4)
+
+    parameters.declare(node)
+
+    assert parameters.read(node).lost_after == 4.0
+
+
+def test_a_name_that_is_no_parameter_is_returned(make_node: MakeNode) -> None:
+    node = make_node(capcity=3, use_sim_time=False)
+
+    assert parameters.declare(node) == ["capcity"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("capacity", 0, "the parameter capacity is 0; it must be from 1 to 256"),
+        ("capacity", "many", "the parameter capacity is 'many'; it must be a whole number"),
+        ("capacity", True, "the parameter capacity is True; it must be a whole number"),
+        ("lost_after", -1.0, r"the parameter lost_after is -1\.0; it must be from 0\.0 to"),
+        ("model", 3, "the parameter model is 3; it must be a text"),
+        ("autostart", "yes", "the parameter autostart is 'yes'; it must be true or false"),
+        ("reliability", "good", "the parameter reliability is 'good'; it must be one of best_effort, reliable"),
+        ("dtype", "int8", "the parameter dtype is 'int8'; it must be one of auto, float32, bfloat16"),
+    ],
+)
+def test_a_bad_value_is_named(make_node: MakeNode, name: str, value: object, message: str) -> None:
+    node = make_node(**{name: value})
+
+    with pytest.raises(ParameterError, match=message):
+        parameters.declare(node)
+
+
+def test_an_image_size_that_is_no_multiple_of_32() -> None:
+    with pytest.raises(ParameterError, match="image_size is 100; it must be 0 or a multiple of 32"):
+        Parameters(image_size=100)
+
+
+def test_a_value_that_is_set_later_is_held_to_the_range_and_read_at_the_next_configure(make_node: MakeNode) -> None:
+    node = make_node()
+    parameters.declare(node)
+
+    (low,) = node.set_parameters([Parameter("capacity", value=0)])
+    (good,) = node.set_parameters([Parameter("capacity", value=5)])
+
+    assert not low.successful
+    assert good.successful
+    assert parameters.read(node).capacity == 5

@@ -1,0 +1,116 @@
+"""Camera, node and client in three processes over DDS: prompts by service, then fifty images of the simulated table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from sam2_ros.msg import PromptPoint, TrackedObject
+from sam2_ros.ros.images import to_array
+from sam2_ros.ros.messages import to_nanoseconds
+from sam2_ros.srv import Prompt
+
+pytest.importorskip("mujoco")
+
+IMAGES = 50
+OBJECTS = 2
+# An object of which less than this share of its largest area is seen is as good as hidden; its box says little.
+LEAST_SHARE = 0.3
+
+
+class Truth:
+    """What the camera says of its own images, by stamp."""
+
+    def __init__(self, client: Any) -> None:
+        self.headers: dict[int, Header] = {}
+        self.labels: dict[int, np.ndarray] = {}
+        quality = QoSProfile(depth=100)
+        client.node.create_subscription(CameraInfo, "/camera/camera_info", self._on_info, quality)
+        client.node.create_subscription(Image, "/camera/truth", self._on_truth, quality)
+
+    def _on_info(self, message: CameraInfo) -> None:
+        self.headers[to_nanoseconds(message.header.stamp)] = message.header
+
+    def _on_truth(self, message: Image) -> None:
+        self.labels[to_nanoseconds(message.header.stamp)] = to_array(message)
+
+
+def _pause(client: Any, paused: bool) -> None:
+    value = ParameterValue(type=ParameterType.PARAMETER_BOOL, bool_value=paused)
+    request = SetParameters.Request(parameters=[Parameter(name="paused", value=value)])
+    (result,) = client.call(SetParameters, "set_parameters", request, node="camera").results
+    assert result.successful
+
+
+def _click(mask: np.ndarray) -> PromptPoint:
+    """On the pixel of the mask that is nearest to its middle."""
+    rows, columns = np.nonzero(mask)
+    nearest = np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2)
+    return PromptPoint(x=float(columns[nearest]), y=float(rows[nearest]), label=PromptPoint.POSITIVE)
+
+
+def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
+    rows, columns = np.nonzero(mask)
+    return columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+
+
+def _iou(tracked: TrackedObject, mask: np.ndarray) -> float:
+    """Of the node's box with the one around a true mask."""
+    x0, y0, x1, y1 = _box(mask)
+    box = tracked.box
+    left, top = max(x0, box.x_offset), max(y0, box.y_offset)
+    right, bottom = min(x1, box.x_offset + box.width), min(y1, box.y_offset + box.height)
+    common = max(0, right - left) * max(0, bottom - top)
+    return common / ((x1 - x0) * (y1 - y0) + box.width * box.height - common)
+
+
+def test_two_prompted_objects_are_followed_and_every_output_has_the_header_of_an_image(
+    start: Any, client: Any, until: Any
+) -> None:
+    truth = Truth(client)
+    camera = start("camera", "--simulated", "--wait", paused=True)
+    node = start("node")
+    node.wait_for("waiting for images")
+    until(lambda: client.objects and truth.labels, patience=180, check=camera.check)
+
+    labels = truth.labels[max(truth.labels)]
+    numbers = np.argsort(-np.bincount(labels[labels > 0]))[:OBJECTS]
+    names = {}
+    for number in numbers:
+        request = Prompt.Request(
+            points=[_click(labels == number)], box=[float(edge) for edge in _box(labels == number)]
+        )
+        response = client.call(Prompt, "prompt", request)
+        assert response.success, response.message
+        names[response.object_id] = number
+
+    first = len(client.objects)
+    _pause(client, False)
+    until(lambda: len(client.objects) >= first + IMAGES + 10, patience=180, check=node.check)
+    answers = client.objects[first + 10 :]
+
+    for outputs in (client.objects, client.images["label_image"], client.images["overlay"]):
+        # Discovery is not in order: the node may have had images before the client heard of the camera.
+        stamps = [stamp for output in outputs if (stamp := to_nanoseconds(output.header.stamp)) >= min(truth.headers)]
+        assert len(stamps) >= IMAGES
+        assert stamps == sorted(set(stamps))
+        assert [output.header for output in outputs[-len(stamps) :]] == [truth.headers[stamp] for stamp in stamps]
+    areas = {number: max(int((one == number).sum()) for one in truth.labels.values()) for number in numbers}
+    overlaps = []
+    for answer in answers:
+        assert {tracked.id for tracked in answer.objects} == set(names)
+        labels = truth.labels[to_nanoseconds(answer.header.stamp)]
+        for tracked in answer.objects:
+            mask = labels == names[tracked.id]
+            if mask.sum() >= LEAST_SHARE * areas[names[tracked.id]]:
+                overlaps.append(_iou(tracked, mask))
+    print(f"mean IoU {np.mean(overlaps):.3f}, worst {min(overlaps):.3f} of {len(overlaps)}; {len(answers)} images")
+    assert len(overlaps) > IMAGES
+    assert np.mean(overlaps) >= 0.7

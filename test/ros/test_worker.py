@@ -1,0 +1,150 @@
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from sam2_ros.ros.worker import NoAnswer, Worker
+
+
+class Log:
+    """What a worker did, and a gate at which its frames wait."""
+
+    def __init__(self) -> None:
+        self.frames: list[object] = []
+        self.errors: list[Exception] = []
+        self.entered = threading.Event()
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def handle(self, frame: object) -> None:
+        self.entered.set()
+        assert self.gate.wait(10)
+        if isinstance(frame, Exception):
+            raise frame
+        self.frames.append(frame)
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log()
+
+
+@pytest.fixture
+def worker(log: Log) -> Iterator[Worker]:
+    worker = Worker(log.handle, log.errors.append)
+    yield worker
+    log.gate.set()
+    assert worker.stop()
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def test_a_frame_is_handled(log: Log, worker: Worker) -> None:
+    worker.offer(1)
+
+    _until(lambda: log.frames == [1])
+
+
+def test_of_the_frames_that_come_meanwhile_only_the_newest_is_handled(log: Log, worker: Worker) -> None:
+    log.gate.clear()
+    worker.offer(1)
+    assert log.entered.wait(10)
+    for frame in (2, 3, 4):
+        worker.offer(frame)
+    log.gate.set()
+
+    _until(lambda: len(log.frames) == 2)
+    assert log.frames == [1, 4]
+    assert worker.frames.dropped == 2
+
+
+def test_a_request_runs_in_the_workers_thread_and_is_answered(worker: Worker) -> None:
+    assert worker.ask(lambda: threading.current_thread().name) == "sam2 worker"
+
+
+def test_what_a_request_raises_is_raised_where_it_was_made_and_the_worker_goes_on(log: Log, worker: Worker) -> None:
+    def fail() -> None:
+        raise KeyError("no")
+
+    with pytest.raises(KeyError, match="no"):
+        worker.ask(fail)
+    assert worker.ask(lambda: 2) == 2
+    assert not log.errors
+
+
+def test_a_request_goes_before_a_frame_that_waits(log: Log, worker: Worker) -> None:
+    log.gate.clear()
+    worker.offer(1)
+    assert log.entered.wait(10)
+    seen: list[list[object]] = []
+    asker = threading.Thread(target=lambda: worker.ask(lambda: seen.append(list(log.frames))))
+    worker.offer(2)
+    asker.start()
+    _until(lambda: len(worker._requests) == 1)
+    log.gate.set()
+    asker.join()
+
+    _until(lambda: log.frames == [1, 2])
+    assert seen == [[1]]
+
+
+def test_a_request_that_waits_too_long_is_withdrawn(log: Log, worker: Worker) -> None:
+    log.gate.clear()
+    worker.offer(1)
+    assert log.entered.wait(10)
+    done: list[int] = []
+
+    with pytest.raises(NoAnswer, match=r"busy for more than 0\.05 s; nothing was changed"):
+        worker.ask(lambda: done.append(1), timeout=0.05)
+    log.gate.set()
+    worker.ask(lambda: None)
+    assert not done
+
+
+def test_a_request_that_takes_too_long_is_said_to_go_on(worker: Worker) -> None:
+    with pytest.raises(NoAnswer, match="may still be carried out"):
+        worker.ask(lambda: time.sleep(0.2), timeout=0.05)
+
+
+def test_requests_that_wait_when_it_stops_are_refused(log: Log) -> None:
+    worker = Worker(log.handle, log.errors.append)
+    log.gate.clear()
+    worker.offer(1)
+    assert log.entered.wait(10)
+    refusals: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            worker.ask(lambda: None)
+        except NoAnswer as error:
+            refusals.append(error)
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    _until(lambda: len(worker._requests) == 1)
+    assert not worker.stop(timeout=0.05)
+    log.gate.set()
+    asker.join()
+
+    assert [str(error) for error in refusals] == ["the node is stopping; nothing was changed"]
+    assert worker.stop()
+    with pytest.raises(NoAnswer, match="stopping"):
+        worker.ask(lambda: None)
+
+
+def test_a_frame_that_fails_ends_the_work_and_is_reported_once(log: Log, worker: Worker) -> None:
+    failure = RuntimeError("out of memory")
+    worker.offer(failure)
+    _until(lambda: bool(log.errors))
+    worker.offer(2)
+
+    assert log.errors == [failure]
+    with pytest.raises(NoAnswer, match="stopping"):
+        worker.ask(lambda: None)
+    assert log.frames == []

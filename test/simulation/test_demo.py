@@ -1,0 +1,71 @@
+"""The demo's command line and its way of failing. `make demo` runs the whole of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("av")
+pytest.importorskip("matplotlib")
+
+from sam2_ros.simulation.demo import main
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """A red square that moves to the right, for two seconds."""
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    for k in range(20):
+        image = np.full((120, 160, 3), 90, np.uint8)
+        image[40:80, 20 + 2 * k : 60 + 2 * k] = (30, 30, 220)
+        cv2.imwrite(str(folder / f"{k:02}.png"), image)
+    return folder
+
+
+@pytest.mark.parametrize("arguments, sentence", [
+    (["--video", "clip.mp4"], "--video and --box go together"),
+    (["--video", "clip.mp4", "--box", "1,2,3"], "--box 1,2,3: four numbers"),
+    (["--video", "clip.mp4", "--box", "5,1,4,3"], "x0 must be below x1"),
+    (["--video", "clip.mp4", "--box", "1,2,3,4"], "clip.mp4 does not exist"),
+    (["--seconds", "0"], "must be above 0"),
+])  # fmt: skip
+def test_wrong_arguments_get_one_sentence(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert sentence in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_tracker_that_cannot_start_ends_it_with_the_reason(
+    capsys: pytest.CaptureFixture[str], clip: Path, tmp_path: Path
+) -> None:
+    model = str(tmp_path / "missing.safetensors")
+    assert main(["--video", str(clip), "--box", "20,40,60,80", "--model", model, "--output", str(tmp_path)]) == 1
+    verdict = capsys.readouterr().out.partition("not tracked: ")[2]
+    assert verdict.startswith("the node ended with exit status 1") and "missing.safetensors" in verdict
+
+
+def test_a_box_outside_the_video_is_refused(capsys: pytest.CaptureFixture[str], clip: Path, tmp_path: Path) -> None:
+    assert main(["--video", str(clip), "--box", "500,40,600,80", "--output", str(tmp_path)]) == 1
+    verdict = capsys.readouterr().out.partition("not tracked: ")[2]
+    assert verdict.startswith("the tracker refused to track the object") and "500" in verdict
+
+
+def test_a_video_is_tracked_from_its_first_image_and_its_film_written(
+    capsys: pytest.CaptureFixture[str], clip: Path, tmp_path: Path
+) -> None:
+    status = main(["--video", str(clip), "--box", "20,40,60,80", "--output", str(tmp_path / "out")])
+    output = capsys.readouterr().out
+    assert "prompted the object by box 20 40 60 80: object 1" in output
+    assert "the source has ended" in output
+    last = output.splitlines()[-1]
+    assert last.startswith("tracked: " if status == 0 else "not tracked: "), last
+    film = cv2.VideoCapture(str(tmp_path / "out" / "overlay.mp4"))
+    assert film.get(cv2.CAP_PROP_FRAME_COUNT) >= 5 and film.get(cv2.CAP_PROP_FRAME_WIDTH) == 160
+    assert cv2.imread(str(tmp_path / "out" / "summary.png")).shape[1] == 1300

@@ -1,0 +1,95 @@
+"""The training loop: it learns, it goes on where it stopped, and what it writes can be loaded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sam2_ros.network import Sam2, Sam2Config, load_network
+from sam2_ros.network.efficientnet import EfficientNetLite0
+from training import train
+from training.rollout import PROMPTS, roll
+from training.train import Stage, Training
+
+from .test_clips import small_bank
+
+STAGE = Stage("small", 4, size=64, frames=2, clips=1, objects=2, rate=1e-3, frozen=5, dice=1, trusted=0.5)
+
+
+@pytest.fixture
+def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Begins or resumes a run in a folder, from a random trunk."""
+    torch.manual_seed(0)
+    trunk = EfficientNetLite0().state_dict()
+    monkeypatch.setattr(train, "imagenet_weights", lambda: trunk)
+    monkeypatch.setattr(Training, "validate", lambda *_: {})
+    bank = small_bank()
+
+    def begin(name: str, **more) -> Training:
+        (tmp_path / name).mkdir(exist_ok=True)
+        return Training(tmp_path / name, bank, **{"seed": 3, "device": "cpu", "target": None, **more})
+
+    return begin
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_a_fixed_batch_is_learned(prompt: str) -> None:
+    torch.manual_seed(0)
+    config = Sam2Config(
+        image_size=64, trunk="efficientnet_lite0", d_model=32, mem_dim=8, num_layers=1, dim_feedforward=32
+    )
+    network = Sam2(replace(config, decoder_mlp_dim=32))
+    images = torch.full((1, 3, 64, 64, 3), 60, dtype=torch.uint8)
+    masks = torch.zeros(1, 3, 1, 64, 64, dtype=torch.bool)
+    masks[..., 16:48, 20:44] = True
+    images[masks[:, :, 0]] = torch.tensor([220, 120, 30], dtype=torch.uint8)
+    optimiser = torch.optim.Adam(network.parameters(), 1e-3)
+    totals = []
+    for _ in range(40):
+        total = roll(network, images, masks, np.random.default_rng(1), prompt=prompt, trusted=1.0).losses.total()
+        optimiser.zero_grad()
+        total.backward()
+        optimiser.step()
+        totals.append(float(total.detach()))
+    assert totals[-1] < 0.6 * totals[0]
+
+
+def test_a_run_that_was_interrupted_ends_like_one_that_was_not(begin) -> None:
+    whole = begin("whole")
+    whole.run((STAGE,))
+    interrupted = begin("interrupted")
+    optimiser = interrupted._optimiser(STAGE)
+    for number, (images, masks) in enumerate(interrupted._batches(STAGE)):
+        if number == 2:
+            break
+        interrupted.log.append(interrupted._step(STAGE, optimiser, images, masks))
+        interrupted.step += 1
+        interrupted.average.update(interrupted.network)
+    interrupted._write(optimiser)
+    resumed = begin("interrupted")
+    assert resumed.step == 2
+    resumed.run((STAGE,))
+    assert [entry["total"] for entry in resumed.log] == pytest.approx([entry["total"] for entry in whole.log], rel=1e-4)
+    for key, tensor in whole.average.state.items():
+        torch.testing.assert_close(resumed.average.state[key], tensor, rtol=1e-3, atol=1e-4, msg=key)
+
+
+def test_what_is_written_can_be_loaded_and_seen(begin, tmp_path: Path) -> None:
+    target = tmp_path / "nano.safetensors"
+    training = begin("run", target=target)
+    training.run((STAGE,))
+    network = load_network(target)
+    assert network.config == Sam2Config.named("nano")
+    expected = training.average.state["no_obj_ptr"]
+    torch.testing.assert_close(network.no_obj_ptr.data, expected, rtol=1e-3, atol=1e-4)
+    assert (tmp_path / "run" / "curve.png").stat().st_size > 1000
+
+
+def test_another_seed_in_the_same_folder_is_refused(begin) -> None:
+    begin("run").run((replace(STAGE, steps=1),))
+    with pytest.raises(ValueError, match="was begun with seed 3, not 4"):
+        begin("run", seed=4)
