@@ -25,12 +25,15 @@ class BuildMessages(build_py):
         installed = self._cmake()
         site = next(installed.glob("l*/**/*-packages/sam2_ros"))
         self._add_python(site)
-        self.distribution.data_files = [
+        files = [
             (str(file.parent.relative_to(installed)), [os.path.relpath(file)])
             for top in ("lib", "share")
             for file in sorted((installed / top).rglob("*"))
             if file.is_file() and site.parent not in file.parents
         ]
+        self.distribution.data_files = files
+        # An editable installation has made this command already, from the distribution as it was before.
+        self.distribution.get_command_obj("install_data").data_files = files
 
     def _add_python(self, site: Path) -> None:
         # An editable installation uses the modules of the working tree, so the messages go there too.
@@ -68,9 +71,9 @@ class BuildMessages(build_py):
 
 
 def _prefixes() -> list[Path]:
-    """Where ROS 2 from PyPI is: the environment that pip builds in, seen from its folder of packages."""
-    found = [Path(path) for path in sys.path if (Path(path).parents[2] / "share" / "ament_cmake_core").is_dir()]
-    return [path.parents[2] for path in found]
+    """Where ROS 2 from PyPI is: the environment that pip builds in, seen from its lib/python3.X/site-packages."""
+    candidates = [prefix for path in sys.path for prefix in list(Path(path).parents)[2:3]]
+    return [prefix for prefix in candidates if (prefix / "share" / "ament_cmake_core").is_dir()]
 
 
 class BinaryDistribution(Distribution):
@@ -78,6 +81,10 @@ class BinaryDistribution(Distribution):
 
     def has_ext_modules(self) -> bool:
         return True
+
+    def has_data(self) -> bool:
+        """Asked by editable installations, by a name that setuptools itself does not define."""
+        return bool(self.data_files)
 
 
 setup(cmdclass={"build_py": BuildMessages}, distclass=BinaryDistribution)
