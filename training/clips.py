@@ -23,12 +23,14 @@ class Clip:
     """(T, K, S, S), what is visible of each object."""
 
 
-def make_clip(bank: Bank, number: int, *, frames: int, objects: int, size: int, seed: int = 0) -> Clip:
-    """The clip of that number."""
+def make_clip(
+    bank: Bank, number: int, *, frames: int, objects: int, size: int, seed: int = 0, tables: float = 0.5
+) -> Clip:
+    """The clip of that number; tables: the share of clips that show a rendered table."""
     attempt = 0
     while True:
         random = np.random.default_rng((seed, number, attempt))
-        source = _table if random.random() < 0.5 else _collage
+        source = _table if random.random() < tables else _collage
         images, labels, count = source(bank, random, frames, size)
         chosen = _visible_at_first(labels, count, objects, random)
         if chosen is not None:
@@ -56,7 +58,7 @@ def _table(bank: Bank, random: np.random.Generator, frames: int, size: int) -> t
     if frames < len(order):
         start = random.integers(0, len(order) - frames + 1)
         order = order[start : start + frames]
-    edge = int(random.integers(140, 257))
+    edge = int(random.integers(140, 257)) if random.random() < 0.6 else 256
     x, y = random.integers(0, 257 - edge, 2)
     mirrored = random.random() < 0.5
     out_images, out_labels = [], []

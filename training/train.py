@@ -2,7 +2,7 @@
 
     python -m training.train
 
-Runs in three stages and writes a checkpoint every few minutes; the same command goes on where it stopped. What happens
+Runs in four stages and writes a checkpoint every few minutes; the same command goes on where it stopped. What happens
 in a step depends on the seed and the step's number alone.
 """
 
@@ -50,12 +50,15 @@ class Stage:
     dice: float
     trusted: float
     """Probability that a frame's presence is told rather than predicted."""
+    tables: float = 0.5
+    """Share of clips that show a rendered table."""
 
 
 STAGES = (
     Stage("images", 900, size=128, frames=1, clips=8, objects=3, rate=1e-3, frozen=16, dice=3, trusted=1.0),
     Stage("clips", 650, size=128, frames=4, clips=4, objects=3, rate=6e-4, frozen=5, dice=2, trusted=0.7),
-    Stage("large", 450, size=256, frames=5, clips=2, objects=3, rate=3e-4, frozen=5, dice=1, trusted=0.2),
+    Stage("large", 600, size=256, frames=5, clips=2, objects=3, rate=3e-4, frozen=5, dice=1, trusted=0.2, tables=0.75),
+    Stage("refine", 300, size=256, frames=5, clips=2, objects=3, rate=3e-4, frozen=5, dice=1, trusted=0.0, tables=0.75),
 )
 
 
@@ -72,6 +75,7 @@ class Clips(Dataset[tuple[Tensor, Tensor]]):
             objects=stage.objects,
             size=stage.size,
             seed=self.seed,
+            tables=stage.tables,
         )
         return torch.from_numpy(clip.images), torch.from_numpy(clip.masks)
 

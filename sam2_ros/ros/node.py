@@ -23,6 +23,7 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
 from rclpy.executors import MultiThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.logging import get_logger
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
@@ -66,6 +67,7 @@ class Sam2Node(LifecycleNode):
         self._make_tracker = make_tracker
         self._worker: Worker[Image] | None = None
         self._stream: Stream | None = None
+        self._reliability = Parameters.reliability
         self._subscription: Subscription | None = None
         self._reporter: Reporter | None = None
         self._image_group = MutuallyExclusiveCallbackGroup()
@@ -142,6 +144,7 @@ class Sam2Node(LifecycleNode):
         return True
 
     def _configure(self, parameters: Parameters) -> None:
+        self._reliability = parameters.reliability
         self._outputs.overlay_opacity = parameters.overlay_opacity
         worker: Worker[Image] = Worker(lambda message: stream.handle(message), self._failed)
         self._worker = worker
@@ -162,10 +165,6 @@ class Sam2Node(LifecycleNode):
             raise CallRefused("the node is not configured and has no tracker; configure it first")
         return worker, stream
 
-    @property
-    def _reliability(self) -> str:
-        return str(self.get_parameter("reliability").value)
-
     def _complain(self, reason: str) -> None:
         self.get_logger().warning(f"refused an image: {reason}", throttle_duration_sec=_COMPLAINT_PERIOD)
 
@@ -178,9 +177,7 @@ class Sam2Node(LifecycleNode):
         )
 
 
-def main(
-    arguments: list[str] | None = None, make_tracker: Callable[[Parameters], Tracker] = load_tracker
-) -> int:
+def main(arguments: list[str] | None = None, make_tracker: Callable[[Parameters], Tracker] = load_tracker) -> int:
     """Runs the node until SIGINT or SIGTERM, and returns 0 then; 1 if it cannot start or fails."""
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(
@@ -205,7 +202,7 @@ def _run(make_tracker: Callable[[Parameters], Tracker]) -> int:
     try:
         node = Sam2Node(failures.put, make_tracker)
     except ParameterError as error:
-        rclpy.logging.get_logger("sam2").error(f"cannot start: {error}")
+        get_logger("sam2").error(f"cannot start: {error}")
         return 1
     logging.getLogger("sam2_ros").addHandler(RosLogHandler(node.get_logger()))
     executor = MultiThreadedExecutor(num_threads=4)

@@ -65,16 +65,16 @@ def declare(node: Node) -> list[str]:
     The node must have been made with automatically_declare_parameters_from_overrides: that shows which names were
     given that are no parameters, and those are returned. Raises ParameterError.
     """
-    given = node.get_parameters_by_prefix("")
+    given = set(node.get_parameters_by_prefix(""))
     for entry in fields(Parameters):
         value = entry.default
         if entry.name in given:
-            value = _of_type(entry, given[entry.name].value)
+            value = _of_type(entry, node.get_parameter(entry.name).value)
             node.undeclare_parameter(entry.name)
         _check(entry, value)
         node.declare_parameter(entry.name, value, _descriptor(entry), ignore_override=True)
     rclpys_own = {"use_sim_time", "start_type_description_service"}
-    unknown = given.keys() - {entry.name for entry in fields(Parameters)} - rclpys_own
+    unknown = given - {entry.name for entry in fields(Parameters)} - rclpys_own
     return sorted(name for name in unknown if not name.startswith("qos_overrides."))
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.duration import Duration
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rclpy.signals import SignalHandlerOptions
 from rclpy.time import Time
 from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import CameraInfo, Image
@@ -65,6 +68,11 @@ class Camera(Node):
             self._view = following
         self._started = True
         self._publish(self._view)
+
+    def finish(self) -> None:
+        """Waits a little until everybody who listens reliably has all."""
+        for publisher in (self._image, self._info, self._depth, self._truth):
+            publisher.wait_for_all_acked(Duration(seconds=2.0))
 
     def _publish(self, view: View) -> None:
         # The ROS clock can stand still or fall, where time is simulated; stamps of a camera rise all the same.
@@ -139,7 +147,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(
     views: Iterator[View], intrinsics: Intrinsics | None, options: argparse.Namespace, arguments: list[str]
 ) -> int:
-    rclpy.init(args=arguments)
+    # rclpy's own handlers would invalidate the publishers while an image is being published.
+    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         camera = Camera(views, intrinsics, options.rate, options.wait)
         camera.get_logger().info(f"playing at {options.rate:g} images per second")
@@ -148,8 +158,7 @@ def _run(
         while not camera.ended:
             executor.spin_once()
         camera.get_logger().info("the source has ended")
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        camera.finish()
     finally:
         rclpy.try_shutdown()
     return 0
@@ -171,7 +180,7 @@ def _simulated(options: argparse.Namespace) -> tuple[Iterator[View], Intrinsics]
     views = []
     for k in range(count):
         views.append(tabletop.frame(k * tabletop.period / count).view)
-        if (k + 1) % max(1, count // 5) == 0:
+        if (k + 1) % max(1, count // 10) == 0:
             print(f"rendered {k + 1} of {count} images of the simulated tabletop", flush=True)
     tabletop.close()
     return cycle(views), tabletop.intrinsics

@@ -6,6 +6,7 @@ import argparse
 import importlib.util
 import os
 import random
+import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -16,14 +17,15 @@ import cv2
 import numpy as np
 import rclpy
 from numpy.typing import NDArray
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from .client import Client
 from .processes import Process, ProcessDied
 from .record import Box, Target, truths
 
-PROMPTED = {"can": 3, "mug": 4}
+PROMPTED = {"ball": 1, "cereal box": 2}
 """Objects of the simulated tabletop, by their ids in its truth: the first by a click, the second by a box."""
 
 NEEDED = ("av", "matplotlib", "mujoco")
@@ -71,11 +73,13 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     options.output.mkdir(parents=True, exist_ok=True)
     demo = Demo(options)
+    # As Ctrl-C: the camera and the tracker must not be left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         faults = demo.run()
     except (ProcessDied, NotReady) as error:
         faults = [str(error)]
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except KeyboardInterrupt:
         faults = ["it was interrupted"]
     print(f"not tracked: {'; '.join(faults)}" if faults else f"tracked: {demo.summary}", flush=True)
     return 1 if faults else 0
@@ -113,7 +117,7 @@ class Demo:
         with ExitStack() as at_end:
             at_end.callback(self._film.close)
             self._camera, self._node = self._start(at_end)
-            rclpy.init(args=[])
+            rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
             at_end.callback(rclpy.try_shutdown)
             self._client = Client(self._overlay)
             self._executor = SingleThreadedExecutor()
@@ -138,8 +142,8 @@ class Demo:
     def _prepare(self) -> None:
         """Waits for everybody, prompts on the image at which the camera stands, and lets the camera play."""
         client = self._client
-        self._wait("the first image of the camera", 300, lambda: client.size is not None and client.can_pause)
-        self._wait("the tracker's first output", 300, lambda: client.outputs > 0 and client.can_prompt)
+        self._wait("the first image of the camera", 120, lambda: client.size is not None and client.can_pause)
+        self._wait("the tracker's first output", 120, lambda: client.outputs > 0 and client.can_prompt)
         if self._options.video is not None:
             self._prompt("object", None, box=self._options.box)
         else:
@@ -166,11 +170,22 @@ class Demo:
         second, begun, since = 0, time.monotonic(), 0
         while second < self._options.seconds and not self._camera.succeeded:
             second += 1
-            while time.monotonic() < begun + second and not self._camera.succeeded:
-                self._check()
-                self._executor.spin_once(0.05)
+            self._spin(begun + second - time.monotonic(), lambda: self._camera.succeeded)
             print(record.line(second, since), flush=True)
             since = len(record.outputs)
+        if self._camera.succeeded:
+            self._spin(1.0)  # the tracker may still be at the last image
+        self._client.recording = False
+        # On a busy machine the camera's small messages may come after the tracker's.
+        self._spin(10.0, lambda: not record.outputs or max(record.inputs) >= record.outputs[-1].stamp)
+
+    def _spin(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> bool:
+        """Handles messages for so long, or until there is enough; says whether there is."""
+        end = time.monotonic() + seconds
+        while not enough() and time.monotonic() < end:
+            self._check()
+            self._executor.spin_once(0.05)
+        return enough()
 
     def _overlay(self, stamp: int, image: NDArray[np.uint8]) -> None:
         """Films it, and keeps two small pictures per second for the summary."""
@@ -195,17 +210,13 @@ class Demo:
         return faults
 
     def _wait(self, what: str, patience: float, condition: Callable[[], bool]) -> None:
+        """Raises NotReady after `patience` seconds in which neither the camera nor the tracker said anything."""
         begun = time.monotonic()
-        told = begun
-        while not condition():
-            self._check()
-            self._executor.spin_once(0.1)
+        while not self._spin(10.0, condition):
             now = time.monotonic()
-            if now - begun > patience:
-                raise NotReady(f"{what} did not come within {patience:g} s")
-            if now - told > 10:
-                told = now
-                print(f"waiting for {what}, {now - begun:.0f} s", flush=True)
+            if now - max(begun, self._camera.heard, self._node.heard) > patience:
+                raise NotReady(f"{what} did not come, nor any sign of life for {patience:g} s")
+            print(f"waiting for {what}, {now - begun:.0f} s", flush=True)
 
     def _answer(self, future: Future, what: str, patience: float) -> Any:
         self._wait(what, patience, future.done)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 
 
@@ -23,6 +24,8 @@ class Process:
         self.name = name
         self._lines: deque[str] = deque(maxlen=12)
         self._stopping = False
+        self.heard = time.monotonic()
+        """When it last printed a line, on the monotonic clock."""
         # A session of its own: an interrupt from the keyboard reaches us alone, and we stop it in order.
         self._process = subprocess.Popen(
             [sys.executable, "-m", "sam2_ros", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -33,6 +36,7 @@ class Process:
 
     def _read(self) -> None:
         for line in self._process.stdout or ():
+            self.heard = time.monotonic()
             self._lines.append(line.rstrip())
             # What it says on its way out, when it is told to go, is of no interest.
             if not self._stopping:

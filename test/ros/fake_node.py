@@ -1,7 +1,7 @@
 """The node, run with a tracker that needs no network: every object stays where it was prompted.
 
 The colour of an image's first pixel says what else happens: red fails as a broken device would, green takes 0.3 s,
-and on a blue one no object is in view.
+and on a blue one no object is in view. The model `slow` takes a minute to load.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class FakeTracker:
 
     def __init__(self, parameters: Parameters) -> None:
         if parameters.model == "slow":
+            print("loading", flush=True)
             time.sleep(60)
         self._boxes: dict[int, tuple[int, int, int, int]] = {}
         self._last = 0

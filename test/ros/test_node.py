@@ -201,10 +201,7 @@ def test_without_autostart_it_waits_to_be_configured(start: Any, client: Any, no
 @pytest.mark.parametrize("model", ["nano", "slow"])
 def test_a_signal_ends_it_in_order_even_while_it_loads(start: Any, number: int, model: str) -> None:
     node = start("node", "--ros-args", "-r", "__node:=other", fake=True, model=model)
-    if model == "nano":
-        node.wait_for("waiting for images")
-    else:
-        time.sleep(6)  # the network would take a minute, and says nothing meanwhile
+    node.wait_for("waiting for images" if model == "nano" else "loading")
     node.send_signal(number)
     node.send_signal(number)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -24,6 +27,21 @@ def clip(tmp_path: Path) -> Path:
         image[40:80, 20 + 2 * k : 60 + 2 * k] = (30, 30, 220)
         cv2.imwrite(str(folder / f"{k:02}.png"), image)
     return folder
+
+
+def test_a_signal_ends_it_and_what_it_started(clip: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sam2_ros", "demo", "--video", str(clip), "--box", "1,2,3,4", "--output"]
+    demo = subprocess.Popen([*command, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert demo.stdout is not None
+    assert demo.stdout.readline().startswith("starting the camera and the tracker")
+    demo.stdout.readline()  # of one of them: both have been started
+    children = Path(f"/proc/{demo.pid}/task/{demo.pid}/children").read_text().split()
+    demo.send_signal(signal.SIGTERM)
+    output, _ = demo.communicate(timeout=60)
+    assert demo.returncode == 1
+    assert output.splitlines()[-1] == "not tracked: it was interrupted"
+    assert len(children) == 2
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
 
 
 @pytest.mark.parametrize("arguments, sentence", [

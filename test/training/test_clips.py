@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from training.bank import Bank
-from training.clips import make_clip
+from training.clips import _draw, _Thing, make_clip
 
 
 def small_bank() -> Bank:
@@ -54,3 +55,30 @@ def test_shapes_and_masks(bank: Bank, number: int) -> None:
 def test_objects_leave_and_are_hidden_now_and_then(bank: Bank) -> None:
     gone = [not make_clip(bank, n, frames=6, objects=3, size=64).masks[-1].any(axis=(1, 2)).all() for n in range(120)]
     assert 0.02 < np.mean(gone) < 0.8
+
+
+def placed(colour: int, x: float, edge: float) -> _Thing:
+    """An opaque square, its edge and middle in edges of the picture."""
+    sprite = np.full((20, 20, 4), 255, np.uint8)
+    sprite[..., :3] = colour
+    still = np.zeros(2)
+    return _Thing(sprite, np.array([x, 0.5]), still, 0.0, 0.0, np.full(2, edge / 20), np.ones(2))
+
+
+def test_who_comes_later_hides_who_comes_before() -> None:
+    labels = np.zeros((64, 64), np.uint8)
+    image = np.zeros((64, 64, 3), np.uint8)
+    for label, thing in enumerate((placed(100, 0.4, 0.4), placed(200, 0.6, 0.4)), start=1):
+        image = _draw(image, labels, label, thing, 0, np.zeros(2), 64)
+    assert (labels[32, 20], labels[32, 32], labels[32, 46]) == (1, 2, 2)
+    assert (image[32, 20, 0], image[32, 32, 0], image[32, 46, 0]) == (100, 200, 200)
+    inner = cv2.erode((labels == 1).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    assert inner.any() and (image[inner] == 100).all(), "a mask holds pixels of what is in front"
+
+
+def test_an_object_behind_a_larger_one_has_no_pixel() -> None:
+    labels = np.zeros((64, 64), np.uint8)
+    image = np.zeros((64, 64, 3), np.uint8)
+    for label, thing in enumerate((placed(100, 0.5, 0.3), placed(200, 0.5, 0.6)), start=1):
+        image = _draw(image, labels, label, thing, 0, np.zeros(2), 64)
+    assert not (labels == 1).any() and (labels == 2).any()
