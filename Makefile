@@ -25,16 +25,16 @@ help:
 demo: .venv/ready
 	$(BIN)/sam2_ros demo $(if $(VIDEO),--video $(VIDEO) --box $(BOX)) $(ARGUMENTS)
 
-test: .venv/ready
+test: .venv/develop
 	$(BIN)/python -m pytest $(ARGUMENTS)
 
-lint: .venv/ready
+lint: .venv/develop
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy sam2_ros training
 
 train: .venv/ready
-	$(BIN)/pip install --quiet '.[train]'
+	$(BIN)/pip install --quiet --group train
 	$(BIN)/python -m training.train $(ARGUMENTS)
 
 clean:
@@ -52,5 +52,9 @@ clean:
 
 # The working tree's own modules are used; the messages are built again whenever their sources change.
 .venv/ready: .venv/torch pyproject.toml setup.py CMakeLists.txt package.xml $(wildcard msg/*.msg srv/*.srv)
-	$(BIN)/pip install --editable '.[demo,test,lint]'
+	$(BIN)/pip install --editable '.[demo]'
+	@touch $@
+
+.venv/develop: .venv/ready
+	$(BIN)/pip install --group test --group lint
 	@touch $@

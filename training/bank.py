@@ -101,7 +101,7 @@ def _trim(picture: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
 def _photographs() -> list[NDArray[np.uint8]]:
     package = importlib.util.find_spec("skimage")
     if package is None or package.origin is None:
-        raise FileNotFoundError("the photographs are missing; install the package with its extra 'train'")
+        raise FileNotFoundError("the photographs are missing; pip install --group train")
     folder = Path(package.origin).parent / "data"
     pictures = [cv2.imread(str(folder / name)) for name in _PHOTOGRAPHS]
     return [cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) for picture in pictures if picture is not None]  # type: ignore[misc]

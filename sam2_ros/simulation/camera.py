@@ -52,7 +52,7 @@ class Camera(Node):
         self._image = self.create_publisher(Image, "~/image_raw", QoSProfile(depth=5))
         self._depth = self.create_publisher(Image, "~/depth/image_raw", QoSProfile(depth=5))
         # Small, and who compares results with them needs every one, even if it is late.
-        self._info = self.create_publisher(CameraInfo, "~/camera_info", QoSProfile(depth=50))
+        self._info = self.create_publisher(CameraInfo, "~/camera_info", QoSProfile(depth=1000))
         self._truth = self.create_publisher(Image, "~/truth", QoSProfile(depth=50))
         self.create_timer(1.0 / rate, self._tick)
 

@@ -41,7 +41,7 @@ class Client(Node):
         self._on_overlay = on_overlay
         self._prompt: Any = self.create_client(Prompt, "/sam2/prompt")
         self._settings: Any = self.create_client(SetParameters, "/camera/set_parameters")
-        lossless = QoSProfile(depth=100)
+        lossless = QoSProfile(depth=1000)
         self.create_subscription(CameraInfo, "/camera/camera_info", self._info, lossless)
         self.create_subscription(Image, "/camera/truth", self._truth, lossless)
         self.create_subscription(TrackedObjects, "/sam2/objects", self._objects, lossless)

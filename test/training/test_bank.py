@@ -57,7 +57,7 @@ def test_missing_clip_art_names_the_package(tmp_path: Path, monkeypatch: pytest.
 
 def test_missing_photographs_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(FileNotFoundError, match="extra 'train'"):
+    with pytest.raises(FileNotFoundError, match="--group train"):
         _photographs()
 
 

