@@ -23,7 +23,10 @@ def main(arguments: list[str] | None = None) -> int:
         commands.add_parser(name, help=summary, add_help=False)
     command = parser.parse_args(given[:1]).command
     module, _ = COMMANDS[command]
-    return int(import_module(module).main(given[1:]))
+    try:
+        return int(import_module(module).main(given[1:]))
+    except KeyboardInterrupt:  # while it was still being imported; the commands themselves end in order
+        return 130
 
 
 if __name__ == "__main__":

@@ -17,4 +17,5 @@ def export(state: dict[str, Tensor], config: Sam2Config, file: Path, *, steps: i
     half = {key: tensor.detach().to(torch.float16).contiguous() for key, tensor in state.items()}
     part = file.with_suffix(".part")
     save_file(half, part, metadata={"config": json.dumps(config.to_dict()), "steps": str(steps)})
+    part.chmod(0o644)  # safetensors writes for its owner alone
     part.replace(file)

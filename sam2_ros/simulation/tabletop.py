@@ -182,7 +182,7 @@ def _demo_objects(period: float) -> tuple[list[Thing], list[Path]]:
         ("bottle", Paint(green, navy, white), 0.32,
          [(0, -0.13, 0, 0), (6, -0.13, 0, 30), (10, -0.32, 0, 30), (15, -0.32, 0, 30)]),
         ("block", Paint(blue, red, white), 0.45,
-         [(0, 0.29, 0, 20), (6, 0.22, 0, 20), (12, 0.33, 0, 110), (17, 0.33, 0, 110)]),
+         [(0, 0.49, 0, 20), (6, 0.43, 0, 20), (12, 0.49, 0, 110), (17, 0.49, 0, 110)]),
     ]  # fmt: skip
     things = [KINDS[kind](rng, paint) for kind, paint, _, _ in script]
     scale = np.array([period / 20.0, 1.0, 1.0, 1.0])

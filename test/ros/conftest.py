@@ -27,7 +27,7 @@ from sam2_ros.msg import TrackedObjects
 from sam2_ros.ros.images import to_message
 from sam2_ros.ros.messages import to_nanoseconds, to_time
 
-PATIENCE = 60.0  # seconds; the machine of a test may be busy
+PATIENCE = 120.0  # seconds; the machine of a test may be busy
 Value = TypeVar("Value")
 
 

@@ -13,11 +13,11 @@ from training.bank import _photographs, _sprites, _trim, load_bank
 
 
 def picture(*, size: int = 120) -> np.ndarray:
-    """A blue disc (BGRA), transparent around it, and a far smaller red dot that does not touch it."""
+    """A blue disc (BGRA), transparent around it, and in the corner of its box a small red dot apart from it."""
     y, x = np.mgrid[:size, :size]
     out = np.zeros((size, size, 4), np.uint8)
     out[(x - 50) ** 2 + (y - 60) ** 2 < 40**2] = (255, 0, 0, 255)
-    out[2:8, 110:116] = (0, 0, 255, 255)
+    out[22:28, 12:18] = (0, 0, 255, 255)
     return out
 
 
@@ -26,7 +26,7 @@ def test_the_largest_part_is_cut_out_and_turned_to_rgb() -> None:
     assert sprite is not None
     assert max(sprite.shape[:2]) == module._SPRITE and sprite.shape[2] == 4
     assert sprite[sprite.shape[0] // 2, sprite.shape[1] // 2].tolist() == [0, 0, 255, 255]
-    assert not sprite[0, 0, 3], "outside of the disc it is transparent"
+    assert not sprite[:20, :20, 3].any(), "the dot is still there"
     assert 0.7 < (sprite[..., 3] > 127).mean() < 0.85  # pi / 4
 
 

@@ -55,3 +55,14 @@ def test_sums_add_up() -> None:
     twice = once + once
     assert float(twice.total()) == pytest.approx(float(once.total()))
     assert twice.objects == 2
+
+
+def test_the_total_weighs_its_parts() -> None:
+    """Two objects, the second out of view: masks and quality count for one, presence is the mean over both."""
+    truth = torch.zeros(2, 8, 8)
+    truth[0, :4] = 1
+    losses = mask_losses(torch.zeros(2, 1, 4, 4), torch.tensor([[0.25], [0.75]]), torch.zeros(2), truth)
+    # Beside test_a_flat_answer: the second object's quality, wrong by 0.75, must not be taught.
+    assert float(losses.iou) == pytest.approx(0.25)
+    focal, dice = 0.5 * (0.25 + 0.75) * 0.25 * math.log(2), 1 - 33 / 65
+    assert float(losses.total(3)) == pytest.approx(20 * focal + 3 * dice + 0.25 + math.log(2), rel=1e-5)
