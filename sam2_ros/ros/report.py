@@ -69,7 +69,8 @@ class Reporter:
         if not counts.received and not self._silent:
             logger.warning(
                 f"no image on {self._topic} for {_PERIOD:.0f} s: is the camera running, is the topic remapped, and if "
-                "both use Fast DDS, is FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA set for both?"
+                "both use Fast DDS, is FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA set for both (and not undone by "
+                "ROS_LOCALHOST_ONLY or ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST)?"
             )
         elif counts.dropped or counts.refused:
             logger.info(counts.sentence(_PERIOD))

@@ -112,8 +112,10 @@ class Demo:
         """What was wrong; empty if it tracked. Raises ProcessDied or NotReady."""
         # A domain of our own, so that the demo neither sees nor disturbs other nodes on this machine.
         os.environ.setdefault("ROS_DOMAIN_ID", str(random.randint(1, 100)))
-        os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
         os.environ.setdefault("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA")
+        # Confined to this machine by these, rmw_fastrtps would choose the transports itself, and lose images.
+        os.environ.pop("ROS_AUTOMATIC_DISCOVERY_RANGE", None)
+        os.environ.pop("ROS_LOCALHOST_ONLY", None)
         with ExitStack() as at_end:
             at_end.callback(self._film.close)
             self._camera, self._node = self._start(at_end)

@@ -166,7 +166,6 @@ class Client:
 def context() -> Iterator[Context]:
     settings = {
         "ROS_DOMAIN_ID": str(random.randint(1, 100)),
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         "FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA",
         "RCUTILS_COLORIZED_OUTPUT": "0",
     }

@@ -13,7 +13,6 @@ def own_domain() -> Iterator[None]:
     """For this process and those that it starts."""
     patch = pytest.MonkeyPatch()
     patch.setenv("ROS_DOMAIN_ID", str(random.randint(1, 100)))
-    patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     patch.setenv("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA")
     yield
     patch.undo()
