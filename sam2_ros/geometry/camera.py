@@ -1,0 +1,115 @@
+"""A pinhole camera with lens distortion: from points in its optical frame to pixels and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+_REFINEMENTS = 20
+
+COEFFICIENTS = {"plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8, 12, 14), "equidistant": (0, 4)}
+"""Models of distortion by the names that ROS gives them, and how many coefficients each may have."""
+
+
+class BadCamera(ValueError):
+    """Numbers that are not those of a camera; the message names them."""
+
+
+@dataclass(frozen=True)
+class Pinhole:
+    """A calibrated camera. Optical frame: x right, y down, z forward, metres; the first pixel's centre is (0, 0).
+
+    Raises BadCamera for a focal length that is not above 0, numbers that are not finite, an unknown model of
+    distortion, or a number of coefficients that the model does not have.
+    """
+
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+    fx: float
+    """Pixels, focal length along x."""
+    fy: float
+    """Pixels, focal length along y."""
+    cx: float
+    """Pixels, where the optical axis meets the image."""
+    cy: float
+    """Pixels, where the optical axis meets the image."""
+    distortion: tuple[float, ...] = ()
+    """Coefficients in the order of OpenCV; empty for a rectified image."""
+    model: str = "plumb_bob"
+    """What the coefficients mean: plumb_bob, rational_polynomial or equidistant."""
+
+    def __post_init__(self) -> None:
+        numbers = (self.fx, self.fy, self.cx, self.cy, *self.distortion)
+        if not np.isfinite(numbers).all():
+            raise BadCamera(f"the camera's numbers are {numbers}; all of them must be finite")
+        if min(self.fx, self.fy) <= 0:
+            raise BadCamera(f"the focal lengths are {self.fx:g} and {self.fy:g} pixels; they must be above 0")
+        if min(self.width, self.height) < 1:
+            raise BadCamera(f"the camera's image is {self.width}x{self.height} pixels; it must have at least one")
+        if self.model not in COEFFICIENTS:
+            known = ", ".join(COEFFICIENTS)
+            raise BadCamera(f"the distortion model is {self.model!r}; the known ones are {known}")
+        counts = COEFFICIENTS[self.model]
+        if len(self.distortion) not in counts:
+            allowed = " or ".join(str(count) for count in counts)
+            raise BadCamera(f"there are {len(self.distortion)} distortion coefficients; {self.model} has {allowed}")
+
+    @property
+    def matrix(self) -> Floats:
+        """(3, 3) from points of the optical frame to homogeneous pixels, without distortion."""
+        return np.array([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]])
+
+    def project(self, points: NDArray[np.floating[Any]]) -> Floats:
+        """(N, 3) metres to (N, 2) pixels x y; NaN for a point that is not in front of the camera."""
+        points = np.asarray(points, np.float64).reshape(-1, 3)
+        depths = points[:, 2:]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rays = np.where(depths > 0, points[:, :2] / depths, np.nan)
+        if any(self.distortion):
+            rays = self._distort(rays)
+        return rays * (self.fx, self.fy) + (self.cx, self.cy)
+
+    def rays(self, pixels: NDArray[np.floating[Any]]) -> Floats:
+        """(N, 2) pixels x y to (N, 2): x and y of the point at depth 1 that each shows."""
+        pixels = np.asarray(pixels, np.float64).reshape(-1, 2)
+        if not any(self.distortion) or not len(pixels):
+            return (pixels - (self.cx, self.cy)) / (self.fx, self.fy)
+        undistort = cv2.fisheye.undistortPoints if self.model == "equidistant" else cv2.undistortPoints
+        rays = np.asarray(undistort(pixels[:, None], self.matrix, np.array(self.distortion)), np.float64).reshape(-1, 2)
+        # OpenCV's five iterations can leave most of a pixel where the lens is strong.
+        seen = (pixels - (self.cx, self.cy)) / (self.fx, self.fy)
+        for _ in range(_REFINEMENTS):
+            rays += seen - self._distort(rays)
+        return rays
+
+    def back_project(self, pixels: NDArray[np.floating[Any]], depths: NDArray[np.floating[Any]]) -> Floats:
+        """(N, 2) pixels x y and (N,) metres along the optical axis to (N, 3) metres."""
+        depths = np.asarray(depths, np.float64).reshape(-1, 1)
+        return np.concatenate((self.rays(pixels) * depths, depths), axis=1)
+
+    def holds(self, pixels: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+        """(N, 2) pixels x y to (N,): whether the image has them. NaN is in no image."""
+        last = (self.width - 0.5, self.height - 0.5)
+        pixels = np.asarray(pixels, np.float64).reshape(-1, 2)
+        return np.all((pixels >= -0.5) & (pixels < last), axis=1)
+
+    def _distort(self, rays: Floats) -> Floats:
+        """(N, 2) at depth 1, as they are and as the lens shows them."""
+        seen = np.isfinite(rays).all(axis=1)
+        distorted = np.full_like(rays, np.nan)
+        if not seen.any():
+            return distorted
+        coefficients, still = np.array(self.distortion), np.zeros(3)
+        points = np.concatenate((rays[seen], np.ones((int(seen.sum()), 1))), axis=1)[:, None]
+        through = cv2.fisheye.projectPoints if self.model == "equidistant" else cv2.projectPoints
+        projected, _ = through(points, still, still, np.eye(3), coefficients)
+        distorted[seen] = projected.reshape(-1, 2)
+        return distorted

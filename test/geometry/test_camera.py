@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sam2_ros.geometry.camera import BadCamera, Pinhole
+
+CAMERA = Pinhole(width=640, height=480, fx=500.0, fy=400.0, cx=320.0, cy=240.0)
+LENSES = [
+    CAMERA,
+    replace(CAMERA, distortion=(0.1, -0.2, 0.001, -0.002, 0.05)),
+    replace(CAMERA, distortion=(0.3, 0.1, 0.001, -0.001, 0.02, 0.6, 0.2, 0.05), model="rational_polynomial"),
+    replace(CAMERA, distortion=(0.05, -0.01, 0.003, -0.001), model="equidistant"),
+]
+
+
+def test_a_point_is_projected() -> None:
+    pixels = CAMERA.project(np.array([[0.0, 0.0, 1.0], [0.2, -0.1, 2.0]]))
+
+    np.testing.assert_allclose(pixels, [[320.0, 240.0], [320 + 500 * 0.1, 240 - 400 * 0.05]])
+
+
+def test_a_pixel_is_back_projected() -> None:
+    points = CAMERA.back_project(np.array([[320.0, 240.0], [370.0, 220.0]]), np.array([1.0, 2.0]))
+
+    np.testing.assert_allclose(points, [[0.0, 0.0, 1.0], [0.2, -0.1, 2.0]])
+
+
+@pytest.mark.parametrize("camera", LENSES, ids=["none", "plumb_bob", "rational_polynomial", "equidistant"])
+def test_there_and_back(camera: Pinhole) -> None:
+    pixels = np.array([[40.0, 30.0], [320.0, 240.0], [600.0, 30.0], [333.3, 444.4]])
+    depths = np.array([0.4, 1.0, 2.0, 3.0])
+
+    np.testing.assert_allclose(camera.project(camera.back_project(pixels, depths)), pixels, atol=1e-3)
+
+
+def test_distortion_by_hand() -> None:
+    """Radial of the first order alone: a ray of radius r is seen at r (1 + k r^2)."""
+    camera = replace(CAMERA, distortion=(0.5, 0.0, 0.0, 0.0))
+
+    (pixel,) = camera.project(np.array([[0.2, 0.0, 1.0]]))
+
+    np.testing.assert_allclose(pixel, [320 + 500 * 0.2 * (1 + 0.5 * 0.04), 240.0])
+
+
+@pytest.mark.parametrize("camera", LENSES[:2])
+def test_what_is_not_in_front_of_the_camera_has_no_pixel(camera: Pinhole) -> None:
+    pixels = camera.project(np.array([[0.1, 0.1, 0.0], [0.1, 0.1, -1.0], [0.0, 0.0, 1.0], [0.0, np.nan, 1.0]]))
+
+    np.testing.assert_array_equal(np.isnan(pixels).any(axis=1), [True, True, False, True])
+    assert not camera.holds(pixels)[0]
+
+
+@pytest.mark.parametrize("camera", LENSES[:2])
+def test_no_points_are_no_pixels(camera: Pinhole) -> None:
+    none = np.zeros((0, 3))
+
+    assert camera.project(none).shape == (0, 2)
+    assert camera.back_project(np.zeros((0, 2)), np.zeros(0)).shape == (0, 3)
+
+
+def test_which_pixels_an_image_has() -> None:
+    pixels = np.array([[0, 0], [-0.5, 0], [-0.6, 0], [639.4, 479.4], [639.5, 0], [0, 480]], float)
+
+    np.testing.assert_array_equal(CAMERA.holds(pixels), [True, True, False, True, False, False])
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.floats(50, 5000), st.floats(50, 5000), st.floats(0, 2000), st.floats(0, 2000), st.floats(0.05, 20),
+    st.floats(-3000, 3000), st.floats(-3000, 3000),
+)  # fmt: skip
+def test_any_pinhole_inverts_itself(
+    fx: float, fy: float, cx: float, cy: float, depth: float, x: float, y: float
+) -> None:
+    camera = Pinhole(640, 480, fx, fy, cx, cy)
+    pixel = np.array([[x, y]])
+
+    np.testing.assert_allclose(camera.project(camera.back_project(pixel, np.array([depth]))), pixel, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"fx": 0.0}, "focal lengths are 0 and 400"),
+        ({"fy": -1.0}, "focal lengths are 500 and -1"),
+        ({"cx": float("nan")}, "must be finite"),
+        ({"distortion": (float("inf"), 0.0, 0.0, 0.0)}, "must be finite"),
+        ({"width": 0}, "image is 0x480 pixels"),
+        ({"model": "kannala"}, "the distortion model is 'kannala'; the known ones are plumb_bob"),
+        ({"distortion": (0.1, 0.2)}, "there are 2 distortion coefficients; plumb_bob has 0 or 4 or 5"),
+    ],
+)
+def test_what_is_no_camera_is_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadCamera, match=words):
+        replace(CAMERA, **changes)
