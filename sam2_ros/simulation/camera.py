@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
@@ -27,6 +28,9 @@ from .views import Intrinsics, View
 
 FRAME_ID = "camera_optical_frame"
 
+_DISCOVERY = 1.0
+"""Seconds; with the large-data transport a subscriber may hear nothing for 0.3 s after its publisher knows of it."""
+
 
 class Camera(Node):
     """Publishes views at a rate; image, camera_info, depth and truth of a view carry the same header.
@@ -44,7 +48,8 @@ class Camera(Node):
         self._views = views
         self._view = next(views)
         self._intrinsics = intrinsics
-        self._waiting = wait
+        self._wait = wait
+        self._heard: float | None = None
         self._started = False
         self._stamp = 0
         self.declare_parameter("paused", False)
@@ -57,9 +62,8 @@ class Camera(Node):
         self.create_timer(1.0 / rate, self._tick)
 
     def _tick(self) -> None:
-        if self._waiting and not self._image.get_subscription_count():
+        if self._wait and not self._subscribed():
             return
-        self._waiting = False
         if self._started and not self.get_parameter("paused").value:
             following = next(self._views, None)
             if following is None:
@@ -68,6 +72,12 @@ class Camera(Node):
             self._view = following
         self._started = True
         self._publish(self._view)
+
+    def _subscribed(self) -> bool:
+        """Whether somebody has subscribed to the image, and has had the time to find us in turn."""
+        if self._heard is None and self._image.get_subscription_count():
+            self._heard = time.monotonic()
+        return self._heard is not None and time.monotonic() - self._heard > _DISCOVERY
 
     def finish(self) -> None:
         """Waits a little until everybody who listens reliably has all."""
