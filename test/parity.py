@@ -64,7 +64,7 @@ def configuration(values: dict[str, object]) -> Sam2Config:
 
 def run_scenario(network: Sam2, name: str, scenario: dict, frames: np.ndarray, expected: dict) -> Difference:
     """Plays a scenario: on each frame all objects are tracked, then the frame's prompts are applied."""
-    tracker = Tracker(network, corrections_condition=False)
+    tracker = Tracker(network, corrections_condition=False, hide_below=0.5)
     known: dict[int, int] = {}
     difference = Difference()
     for number in range(scenario["frames"]):

@@ -26,7 +26,7 @@ ROS = {
 }  # fmt: skip
 OTHERS = {
     "network": {"torch", "safetensors"},
-    "tracking": {"torch", "numpy"},
+    "tracking": {"torch", "numpy", "safetensors"},
     "geometry": {"torch", "numpy", "cv2"},
     "apps": {"torch", "numpy", "cv2", "tqdm"},
     "ros": {"torch", "numpy", "cv2", *ROS},

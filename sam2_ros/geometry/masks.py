@@ -38,6 +38,12 @@ def measure(masks: Tensor) -> Measures:
     return Measures(torch.stack((x0, y0, x1, y1), dim=1), centroids.float(), areas)
 
 
+def keep_highest(logits: Tensor, masks: Tensor) -> Tensor:
+    """(N, H, W) masks without the pixels at which another one of them has a higher logit (N, H, W)."""
+    owner = logits.masked_fill(~masks, -torch.inf).argmax(dim=0)
+    return masks & (owner == torch.arange(len(masks), device=masks.device)[:, None, None])
+
+
 def _extent(used: Tensor) -> tuple[Tensor, Tensor]:
     """(N, L) bool to the first true and one past the last true; 0 and 0 where there is none."""
     length = used.shape[1]

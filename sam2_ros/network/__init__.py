@@ -1,6 +1,6 @@
 """The SAM 2.1 network, its sizes and its checkpoints: torch alone, no state."""
 
-from .checkpoint import CheckpointError, load_network, weights_path
+from .checkpoint import CheckpointError, fingerprint, load_network, weights_path
 from .config import Sam2Config
 from .mask_decoder import Answer
 from .sam2 import NO_OBJECT, Choice, Features, Memory, Sam2
@@ -14,6 +14,7 @@ __all__ = [
     "Memory",
     "Sam2",
     "Sam2Config",
+    "fingerprint",
     "load_network",
     "weights_path",
 ]

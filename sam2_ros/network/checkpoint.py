@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pickle
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -57,6 +59,15 @@ def load_network(
     tensors = {key: tensor.to(device=device, dtype=dtype) for key, tensor in tensors.items()}
     network.load_state_dict(tensors, assign=True)
     return network.eval().requires_grad_(False)
+
+
+def fingerprint(network: Sam2) -> str:
+    """SHA-256 of a network's sizes and weights, the same whatever precision it computes in and wherever it runs."""
+    digest = hashlib.sha256(json.dumps(asdict(network.config), sort_keys=True).encode())
+    for key, tensor in sorted(network.state_dict().items()):
+        digest.update(key.encode())
+        digest.update(tensor.to("cpu", torch.bfloat16).contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _not_there(name: str, path: Path) -> str:

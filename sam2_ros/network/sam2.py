@@ -24,6 +24,9 @@ from .prompt_encoder import PromptEncoder
 NO_OBJECT = -1024.0
 """The logit of every pixel of an object that is not in the image."""
 
+_PRESENT, _ABSENT = 10.0, -10.0
+"""Object score logits where it is known whether the object is in the image."""
+
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
 
@@ -64,6 +67,8 @@ class Choice:
 
     logits: Tensor
     """(N, 1, S / 4, S / 4), `NO_OBJECT` everywhere if the object is not in the image."""
+    raw: Tensor
+    """The same as it would be if every object were in the image."""
     iou: Tensor
     """(N,) its predicted IoU."""
     pointer: Tensor
@@ -191,9 +196,21 @@ class Sam2(nn.Module):
         logits = answer.logits[rows, taken].unsqueeze(1)
         return Choice(
             logits=torch.where(present[:, None, None, None], logits, NO_OBJECT),
+            raw=logits,
             iou=answer.iou[rows, taken],
             pointer=self.point_to(answer.tokens[rows, token], present),
             score=answer.score,
+        )
+
+    def hide(self, choice: Choice, hidden: Tensor) -> Choice:
+        """The choice with some objects, (N,) bool, taken to be out of the image."""
+        shape = (-1, 1, 1, 1)
+        return Choice(
+            logits=torch.where(hidden.view(shape), NO_OBJECT, choice.logits),
+            raw=torch.where(hidden.view(shape), NO_OBJECT, choice.raw),
+            iou=choice.iou,
+            pointer=torch.where(hidden[:, None], self.no_obj_ptr, choice.pointer),
+            score=torch.where(hidden, _ABSENT, choice.score),
         )
 
     def point_to(self, tokens: Tensor, present: Tensor) -> Tensor:
@@ -212,9 +229,10 @@ class Sam2(nn.Module):
         pointer = self.choose(answer, multimask=False).pointer
         return Choice(
             logits=small,
+            raw=small,
             iou=torch.ones_like(answer.score),
             pointer=torch.where(present[:, None], pointer, self.no_obj_ptr),
-            score=torch.where(present, 10.0, -10.0).to(pointer.dtype),
+            score=torch.where(present, _PRESENT, _ABSENT).to(pointer.dtype),
         )
 
     def no_points(self, objects: int) -> tuple[Tensor, Tensor]:

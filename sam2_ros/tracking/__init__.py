@@ -2,6 +2,7 @@
 
 from .errors import (
     BadImage,
+    BadMemory,
     BadPrompt,
     CapacityExceeded,
     NoImage,
@@ -9,11 +10,12 @@ from .errors import (
     TrackerError,
     UnknownObject,
 )
-from .tracker import Tracker
+from .tracker import Tracker, track_together
 from .tracks import Prompt, Readings, State, Tracks
 
 __all__ = [
     "BadImage",
+    "BadMemory",
     "BadPrompt",
     "CapacityExceeded",
     "NoImage",
@@ -25,4 +27,5 @@ __all__ = [
     "TrackerError",
     "Tracks",
     "UnknownObject",
+    "track_together",
 ]

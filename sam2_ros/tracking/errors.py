@@ -26,4 +26,8 @@ class CapacityExceeded(TrackerError):
 
 
 class StampUnavailable(TrackerError):
-    """A prompt for an image that the tracker does not hold."""
+    """A prompt for an image that the tracker no longer holds, or the undoing of one."""
+
+
+class BadMemory(TrackerError):
+    """Bytes that hold no object's memory, or that of another network, input size or version."""

@@ -1,100 +1,185 @@
 """What the tracker remembers: a fixed set of tensors, allocated once.
 
-Each object has one row. A row holds the memories and pointers of conditioning frames (the first prompt for ever, then
-the newest corrections) and of the most recent frames, in rings that are indexed by the frame's number.
+Each object has one row. A row is a ring of the newest frames, indexed by the frame's number, and a few lasting slots.
+The ring holds the memory and the pointer of every frame, prompted or not, as far back as the history and what its
+oldest frame remembers. A conditioning frame that the ring is about to overwrite moves to a lasting slot: there are the
+object's first prompt, for ever, and its latest corrections.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sam2_ros.network import Memory, Sam2
 
-_EMPTY = -1
+_EMPTY = np.iinfo(np.int64).min
+_Slots = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What one object remembers, apart from any bank, of P frames: conditioning frames first, then the newest first."""
+
+    memories: Tensor
+    """(F, h * w, mem_dim) bfloat16, of the first F frames; of older ones only the pointer is left."""
+    pointers: Tensor
+    """(P, C)"""
+    ages: tuple[int, ...]
+    """(P,) how many frames ago, for the frame that looks back."""
+    conditioning: int
+    """How many of them are conditioning frames."""
 
 
 class MemoryBank:
-    """Memory of up to `capacity` objects over frames that are numbered from 0."""
+    """Memory of objects, one a row, over frames that are numbered in their order."""
 
-    def __init__(self, network: Sam2, *, capacity: int, conditioning: int, pixels: int) -> None:
-        """conditioning: slots for prompted frames; pixels: tokens of a memory, h * w."""
+    def __init__(self, network: Sam2, *, rows: int, conditioning: int, history: int, pixels: int) -> None:
+        """conditioning: conditioning frames that an object attends to. history: newest frames to each of which
+        `forget_from` can go back. pixels: tokens of a memory, h * w.
+        """
         config = network.config
         self._recent = config.num_maskmem - 1
-        self._pointers = config.max_obj_ptrs_in_encoder - 1
-        self._conditioning = conditioning
-        # One slot more than is attended to: a correction of the newest frame needs all that came before that frame.
-        frames = conditioning + self._recent + 1
-        pointers = conditioning + self._pointers + 1
-        device = network.device
+        self._pointed = config.max_obj_ptrs_in_encoder - 1
+        self._lasting = conditioning
+        self._ring = history + self._pointed
+        slots = self._lasting + self._ring
+        self._device = network.device
         # The original keeps memories in bfloat16 whatever it computes in; so do we, for the same answers.
-        self._frames = torch.zeros(capacity, frames, pixels, config.mem_dim, dtype=torch.bfloat16, device=device)
-        self._pointer = torch.zeros(capacity, pointers, config.d_model, dtype=network.dtype, device=device)
-        self._frame_number = np.full((capacity, frames), _EMPTY)
-        self._pointer_number = np.full((capacity, pointers), _EMPTY)
-        self._device = device
+        self._memories = torch.zeros(rows, slots, pixels, config.mem_dim, dtype=torch.bfloat16, device=self._device)
+        self._pointers = torch.zeros(rows, slots, config.d_model, dtype=network.dtype, device=self._device)
+        # The frame in each slot, and whether it is a conditioning frame.
+        self._numbers = np.full((rows, slots), _EMPTY)
+        self._conditions = np.zeros((rows, slots), bool)
 
     def clear(self, row: int) -> None:
-        self._frame_number[row] = _EMPTY
-        self._pointer_number[row] = _EMPTY
+        self._numbers[row] = _EMPTY
+        self._conditions[row] = False
 
-    def write_recent(self, rows: list[int], frame: int, memory: Tensor, pointer: Tensor) -> None:
-        """Stores memory (N, h * w, mem_dim) and pointer (N, C) of a tracked frame for N rows."""
-        slot = self._conditioning + frame % (self._recent + 1)
-        pointer_slot = self._conditioning + frame % (self._pointers + 1)
-        index = torch.as_tensor(rows, device=self._device)
-        self._frames[index, slot] = memory.to(self._frames.dtype)
-        self._pointer[index, pointer_slot] = pointer.to(self._pointer.dtype)
-        self._frame_number[rows, slot] = frame
-        self._pointer_number[rows, pointer_slot] = frame
+    def copy(self, source: int, target: int) -> None:
+        """Makes a row equal to another."""
+        for content in (self._memories, self._pointers, self._numbers, self._conditions):
+            content[target] = content[source]
 
-    def write_conditioning(self, row: int, frame: int, memory: Tensor, pointer: Tensor) -> None:
-        """Stores memory (1, h * w, mem_dim) and pointer (1, C) of a prompted frame, in place of the oldest correction.
+    def forget_from(self, row: int, frame: int) -> None:
+        """Forgets a frame and all that came after it."""
+        forgotten = self._numbers[row] >= frame
+        self._numbers[row, forgotten] = _EMPTY
+        self._conditions[row, forgotten] = False
 
-        The frame is no longer one of the recent ones: nothing counts twice.
-        """
-        slot = self._conditioning_slot(row, frame)
-        for numbers in (self._frame_number, self._pointer_number):
-            recent = numbers[row, self._conditioning :]
-            recent[recent == frame] = _EMPTY
-            numbers[row, slot] = frame
-        self._frames[row, slot] = memory[0].to(self._frames.dtype)
-        self._pointer[row, slot] = pointer[0].to(self._pointer.dtype)
+    def write(self, rows: Sequence[int], frame: int, memory: Tensor, pointer: Tensor, *, conditioning: bool) -> None:
+        """Stores memory (N, h * w, mem_dim) and pointer (N, C) of a frame for N rows."""
+        slot = self._lasting + frame % self._ring
+        for row in rows:
+            if self._conditions[row, slot] and self._numbers[row, slot] != frame:
+                self._keep(row, slot)
+        index = self._index(rows)
+        self._memories[index, slot] = memory.to(self._memories.dtype)
+        self._pointers[index, slot] = pointer.to(self._pointers.dtype)
+        self._numbers[rows, slot] = frame
+        self._conditions[rows, slot] = conditioning
 
-    def _conditioning_slot(self, row: int, frame: int) -> int:
-        numbers = self._frame_number[row, : self._conditioning]
-        for wanted in (frame, _EMPTY):
-            if wanted in numbers:
-                return int(np.argmax(numbers == wanted))
-        if self._conditioning == 1:
-            return 0
-        return 1 + int(np.argmin(numbers[1:]))
+    def _keep(self, row: int, slot: int) -> None:
+        """Moves a conditioning frame to a lasting slot: an empty one, or that of the oldest correction."""
+        lasting = self._numbers[row, : self._lasting]
+        free = np.flatnonzero(lasting == _EMPTY)
+        target = free[0] if len(free) else lasting.argsort()[1] if self._lasting > 1 else None
+        if target is not None:
+            for content in (self._memories, self._pointers, self._numbers, self._conditions):
+                content[row, target] = content[row, slot]
 
-    def read(self, rows: list[int], frame: int) -> Memory:
+    def read(self, rows: Sequence[int], frame: int) -> Memory:
         """What the objects of these rows remember when they look at a frame: all that came before it."""
-        frames = self._ages(self._frame_number[rows], frame, self._recent)
-        pointers = self._ages(self._pointer_number[rows], frame, self._pointers)
-        frame_slots, pointer_slots = (np.flatnonzero((ages > 0).any(axis=0)) for ages in (frames, pointers))
-        frames, pointers = frames[:, frame_slots], pointers[:, pointer_slots]
+        pasts = [self._past(row, frame) for row in rows]
+        slots, valid = _padded([self._with_memory(past, row, frame) for past, row in zip(pasts, rows, strict=True)])
+        pointer_slots, pointer_valid = _padded([np.concatenate(past) for past in pasts])
+        row_index = np.asarray(rows)[:, None]
+        ages, pointer_ages = (frame - self._numbers[row_index, s] for s in (slots, pointer_slots))
         # Every conditioning frame has the same temporal encoding, however old it is.
-        temporal = np.where(frame_slots < self._conditioning, 0, frames.clip(0))
-        complete = bool((frames > 0).all() and (pointers > 0).all())
-        index = self._index(rows)[:, None]
+        conditioning = np.arange(slots.shape[1]) < np.array([[len(past[0])] for past in pasts])
+        complete = bool(valid.all() and pointer_valid.all())
+        index = self._index(row_index)
         return Memory(
-            frames=self._frames[index, self._index(frame_slots)],
-            ages=self._index(temporal),
-            pointers=self._pointer[index, self._index(pointer_slots)],
-            pointer_ages=self._index(pointers),
-            frame_valid=None if complete else self._index(frames > 0),
-            pointer_valid=None if complete else self._index(pointers > 0),
+            frames=self._memories[index, self._index(slots)],
+            ages=self._index(np.where(valid & ~conditioning, ages, 0)),
+            pointers=self._pointers[index, self._index(pointer_slots)],
+            pointer_ages=self._index(np.where(pointer_valid, pointer_ages, 0)),
+            frame_valid=None if complete else self._index(valid),
+            pointer_valid=None if complete else self._index(pointer_valid),
         )
 
-    def _ages(self, numbers: np.ndarray, frame: int, recent: int) -> np.ndarray:
-        """How many frames ago each slot was written; 0 for a slot that is not to be seen."""
-        ages = np.where(numbers == _EMPTY, 0, frame - numbers).clip(0)
-        ages[:, self._conditioning :][ages[:, self._conditioning :] > recent] = 0
-        return ages
+    def export(self, row: int, frame: int) -> Remembered:
+        """A copy of what the object of a row remembers when it looks at a frame."""
+        past = self._past(row, frame)
+        slots = np.concatenate(past)
+        return Remembered(
+            memories=self._memories[row, self._index(self._with_memory(past, row, frame))],
+            pointers=self._pointers[row, self._index(slots)],
+            ages=tuple((frame - self._numbers[row, slots]).tolist()),
+            conditioning=len(past[0]),
+        )
+
+    def fits(self, remembered: Remembered) -> bool:
+        """Whether `restore` can take this."""
+        frames, seen = len(remembered.memories), len(remembered.ages)
+        return (
+            remembered.memories.shape[1:] == self._memories.shape[2:]
+            and remembered.pointers.shape == (seen, self._pointers.shape[2])
+            and 1 <= remembered.conditioning <= frames <= seen
+            and min(remembered.ages) > 0
+        )
+
+    def restore(self, row: int, frame: int, remembered: Remembered) -> None:
+        """Makes the object of a row remember so much when it looks at a frame."""
+        self.clear(row)
+        ages = np.array(remembered.ages)
+        conditioning = ages[: remembered.conditioning].argsort()[::-1]  # the oldest, then the newest of the others
+        kept = np.concatenate((conditioning[:1], conditioning[1:][::-1][: self._lasting - 1]))
+        others = np.arange(remembered.conditioning, len(ages))
+        ring = self._lasting + (frame - ages[others]) % self._ring
+        sources, slots = np.concatenate((kept, others)), np.concatenate((np.arange(len(kept)), ring))
+        self._pointers[row, self._index(slots)] = remembered.pointers[self._index(sources)].to(self._pointers)
+        with_memory = sources < len(remembered.memories)
+        memories = remembered.memories[self._index(sources[with_memory])]
+        self._memories[row, self._index(slots[with_memory])] = memories.to(self._memories)
+        self._numbers[row, slots] = frame - ages[sources]
+        self._conditions[row, : len(kept)] = True
+
+    def _past(self, row: int, frame: int) -> tuple[_Slots, _Slots]:
+        """Slots that are seen from a frame: of conditioning frames, and of the others from the newest on.
+
+        Conditioning frames are the first and the latest ones; any other serves as a frame like the rest, as in the
+        original where their number is limited.
+        """
+        numbers, conditions = self._numbers[row], self._conditions[row]
+        before = (numbers != _EMPTY) & (numbers < frame)
+        conditioning = np.flatnonzero(before & conditions)
+        conditioning = conditioning[numbers[conditioning].argsort()]
+        if len(conditioning) > self._lasting:
+            conditioning = np.delete(conditioning, np.s_[1 : len(conditioning) - self._lasting + 1])
+        before &= numbers >= frame - self._pointed
+        before[conditioning] = False
+        others = np.flatnonzero(before)
+        return conditioning, others[numbers[others].argsort()[::-1]]
+
+    def _with_memory(self, past: tuple[_Slots, _Slots], row: int, frame: int) -> _Slots:
+        """Of the slots from `_past` those whose memory is attended to, and not the pointer alone."""
+        conditioning, others = past
+        return np.concatenate((conditioning, others[self._numbers[row, others] >= frame - self._recent]))
 
     def _index(self, values: object) -> Tensor:
         return torch.as_tensor(np.asarray(values), device=self._device)
+
+
+def _padded(rows: list[_Slots]) -> tuple[_Slots, NDArray[np.bool_]]:
+    """Rows of any length as (N, longest), filled up with slot 0, and which of it is not filled up."""
+    longest = max(map(len, rows))
+    valid = np.arange(longest) < np.array([[len(row)] for row in rows])
+    slots = np.zeros((len(rows), longest), np.int64)
+    slots[valid] = np.concatenate(rows)
+    return slots, valid

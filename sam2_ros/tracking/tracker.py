@@ -6,46 +6,35 @@ Ravi et al., SAM 2: Segment Anything in Images and Videos, 2024, one frame at a 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
+import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sam2_ros.geometry.masks import measure, resize_logits
-from sam2_ros.network import Choice, Features, Sam2
+from sam2_ros.geometry.masks import keep_highest, measure, resize_logits
+from sam2_ros.network import NO_OBJECT, Features, Sam2, fingerprint
 
-from .errors import BadImage, BadPrompt, CapacityExceeded, NoImage, StampUnavailable, UnknownObject
+from .errors import BadImage, BadMemory, CapacityExceeded, StampUnavailable, UnknownObject
+from .history import Frame, History
 from .memory import MemoryBank
+from .objects import ObjectRecord
 from .prompts import check
+from .propagation import Propagation
+from .saved import Origin, SavedObject, pack, unpack
 from .tracks import Prompt, Readings, State, Tracks
+from .visibility import Thresholds, View
 
 _log = logging.getLogger(__name__)
 
+_FRAMES_PER_SECOND = 30
+"""Of the camera at which the history has room for as many seconds as it is asked for."""
 
-@dataclass
-class _Object:
-    """What the host knows of an object; the device knows it by its row."""
-
-    row: int
-    first_frame: int
-    last_seen: int
-    prompted_frame: int = -1
-    clicks: list[tuple[float, float, int]] = field(default_factory=list)
-    """x, y in pixels of the image and label, of the prompts on the prompted frame; labels 2 and 3 are a box's."""
-
-
-@dataclass(frozen=True)
-class _Frame:
-    """The newest image."""
-
-    number: int
-    stamp: int
-    height: int
-    width: int
-    features: Features
+_SMALL = 0.5
+"""Share of the image below which an object, once lost, is not believed to have grown to all of it."""
 
 
 class Tracker:
@@ -60,37 +49,51 @@ class Tracker:
         *,
         capacity: int = 8,
         image_size: int | None = None,
+        history: float = 2.0,
         conditioning_frames: int = 4,
         corrections_condition: bool = True,
+        show_above: float = 0.5,
+        hide_below: float = 0.4,
         lost_after: float = 5.0,
+        non_overlap: bool = False,
     ) -> None:
-        """Allocates the memory.
+        """Allocates the memory. Raises ValueError for a value that cannot be.
 
         capacity: objects at a time. image_size: edge of the network's square input in pixels, a multiple of 32; the
-        network's own if None. conditioning_frames: prompted frames that an object remembers: its first for ever,
-        then its latest corrections. corrections_condition: remember a correction as a prompted frame, as in SAM 2's
-        training; False as the original's video predictor. lost_after: seconds out of view until an object is LOST.
+        network's own if None. history: seconds, at up to 30 images a second, for which a prompt may come late; 0: only
+        the newest image can be prompted. conditioning_frames: prompted frames that an object remembers: its first for
+        ever, then its latest corrections. corrections_condition: remember a correction as a prompted frame, as in
+        SAM 2's training; False as the original's video predictor. show_above, hide_below: probabilities at which an
+        object comes into view and goes out of it; the original has 0.5 for both. lost_after: seconds out of view until
+        an object is LOST. non_overlap: give a pixel that several masks claim to the one with the highest logit alone.
         """
         if capacity < 1 or conditioning_frames < 1:
             raise ValueError(f"capacity {capacity} and conditioning_frames {conditioning_frames} must be at least 1")
+        if not 0 <= history <= 60:
+            raise ValueError(f"history is {history:g} s; it must be from 0 to 60")
         size = image_size or network.config.image_size
         if size < 32 or size % 32:
             raise ValueError(f"image_size is {size}; it must be a positive multiple of 32")
         self._network = network
         self._size = size
-        self._corrections_condition = corrections_condition
-        self._lost_after = lost_after
-        self._bank = MemoryBank(network, capacity=capacity, conditioning=conditioning_frames, pixels=(size // 16) ** 2)
-        # Of each row, on the newest frame: the answer as it stands, and as it was before any prompt on that frame.
-        shape = (capacity, 1, size // 4, size // 4)
-        self._logits = torch.zeros(shape, device=network.device)
-        self._tracked_logits = torch.zeros(shape, device=network.device)
-        self._scores = torch.zeros(capacity, device=network.device)
-        self._iou = torch.zeros(capacity, device=network.device)
-        self._objects: dict[int, _Object] = {}
-        self._free_rows = list(range(capacity))
+        self._capacity = capacity
+        self._thresholds = Thresholds(show_above, hide_below, lost_after)
+        self._non_overlap = non_overlap
+        length = 1 + math.ceil(_FRAMES_PER_SECOND * history)
+        self._history = History(network, size=size, length=length, seconds=history)
+        # One row more than objects: what is traced anew is built up there, and takes the old row's place when it is
+        # complete. So an error on the way changes nothing.
+        rows = capacity + 1
+        self._bank = MemoryBank(
+            network, rows=rows, conditioning=conditioning_frames, history=length, pixels=(size // 16) ** 2
+        )
+        self._propagation = Propagation(
+            network, self._bank, rows=rows, size=size, corrections_condition=corrections_condition
+        )
+        self._objects: dict[int, ObjectRecord] = {}
+        self._free_rows = list(range(rows))
         self._next_id = 1
-        self._frame: _Frame | None = None
+        self._origin: Origin | None = None
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -99,84 +102,134 @@ class Tracker:
 
     @property
     def capacity(self) -> int:
-        return len(self._logits)
+        return self._capacity
 
-    @torch.inference_mode()
     def track(self, image: NDArray[np.uint8], stamp: int) -> Tracks:
         """Finds every object on the next image.
 
         image: (H, W, 3) uint8 RGB. stamp: nanoseconds. A stamp that falls or another image size begins a new stream:
-        all objects are forgotten, and a warning is logged. Raises BadImage.
+        all objects are forgotten, and a warning is logged. A gap, or a stamp that stays, does not: the image is simply
+        the next one. Raises BadImage.
         """
-        _check_image(image)
-        height, width = image.shape[:2]
-        self._begin_stream_if_new(stamp, height, width)
-        pixels = torch.from_numpy(np.ascontiguousarray(image)).unsqueeze(0)
-        features = self._network.encode_image(self._network.prepare(pixels, self._size))
-        number = 0 if self._frame is None else self._frame.number + 1
-        frame = _Frame(number, stamp, height, width, features)
-        if self._objects:
-            self._follow(frame)
-        self._frame = frame
-        return self._tracks(frame, self.ids)
+        return track_together([self], [image], [stamp])[0]
 
     @torch.inference_mode()
     def prompt(self, prompt: Prompt, *, object_id: int | None = None, stamp: int | None = None) -> Tracks:
-        """Starts an object (object_id None), or corrects one, on the image with this stamp, the newest if None.
+        """Starts an object (object_id None), or corrects one, on the image whose stamp is nearest; the newest if None.
 
-        Returns the object alone, with all readings of the prompt. Raises NoImage, StampUnavailable, UnknownObject,
-        CapacityExceeded or BadPrompt; nothing has changed then.
+        A prompt on an image of the past is carried to the newest one over stored features, and leaves everything as if
+        it had been made in time. Returns the object alone as it is on the newest image, with all readings of the
+        prompt on the image it was made on. Raises NoImage, StampUnavailable, UnknownObject, CapacityExceeded or
+        BadPrompt; nothing has changed then.
         """
-        frame = self._prompted_frame(stamp)
+        frame = self._history.nearest(stamp)
         prompt = check(prompt, frame.height, frame.width)
         if object_id is None:
-            if not self._free_rows:
-                raise CapacityExceeded(f"there are {self.capacity} objects already; remove one, or raise capacity")
-            known = _Object(row=self._free_rows[0], first_frame=frame.number, last_seen=frame.stamp)
+            self._check_room()
+            record = ObjectRecord(row=self._free_rows[0])
         else:
-            known = self._known(object_id)
-        choice, readings, clicks = self._answer(prompt, known, frame)
-        if object_id is None:
-            object_id = self._next_id
-            self._next_id += 1
-            self._free_rows.remove(known.row)
-            self._objects[object_id] = known
-        known.prompted_frame, known.clicks = frame.number, clicks
-        self._remember_prompt(known, frame, choice)
-        return replace(self._tracks(frame, (object_id,)), readings=readings)
+            record = self._known(object_id)
+            if frame.number < record.since:
+                raise StampUnavailable(f"object {object_id} was loaded after the image of stamp {frame.stamp} ns")
+        record = record.forked(frame.number, record.row)
+        record.add(frame.number, prompt)
+        return self._retrace(object_id, record, frame.number)
+
+    @torch.inference_mode()
+    def choose(self, object_id: int, candidate: int) -> Tracks:
+        """Takes another reading of an object's last prompt, which was a single click; otherwise as `prompt`.
+
+        candidate: 0 the best, 1 the next, 2 the last. Raises UnknownObject, BadPrompt or StampUnavailable.
+        """
+        record = self._known(object_id)
+        entry = record.last(object_id)
+        frame = self._history.at(entry.frame)
+        prompt = check(replace(entry.prompt, candidate=candidate), frame.height, frame.width)
+        record = record.forked(entry.frame, record.row)
+        record.take_last(object_id)
+        record.add(entry.frame, prompt)
+        return self._retrace(object_id, record, entry.frame)
+
+    @torch.inference_mode()
+    def undo(self, object_id: int) -> Tracks:
+        """Leaves everything as if an object's last prompt had not been made. One that had no other is removed.
+
+        Returns the object as it then is on the newest image, or no object. Raises UnknownObject, or StampUnavailable
+        if the prompted image is older than the history.
+        """
+        record = self._known(object_id)
+        frame = record.last(object_id).frame
+        record = record.forked(frame, record.row)
+        record.take_last(object_id)
+        if record.began is None and not record.prompts:
+            self.remove(object_id)
+            return self._tracks().none()
+        return self._retrace(object_id, record, frame)
+
+    @torch.inference_mode()
+    def preview(self, prompt: Prompt, *, stamp: int | None = None) -> Readings:
+        """All readings of a prompt on one image, as SAM 2 answers on a single picture: nothing is tracked or changed.
+
+        Raises NoImage, StampUnavailable or BadPrompt.
+        """
+        frame = self._history.nearest(stamp)
+        return self._propagation.preview(frame, check(prompt, frame.height, frame.width))
 
     def remove(self, object_id: int) -> None:
         """Forgets an object; its id is not used again. Raises UnknownObject."""
-        known = self._known(object_id)
-        self._bank.clear(known.row)
-        self._free_rows.append(known.row)
+        self._free_rows.append(self._known(object_id).row)
         del self._objects[object_id]
 
     def reset(self) -> None:
-        """Forgets all objects and the newest image. Ids go on rising."""
+        """Forgets all objects. Ids go on rising, and the images of the history can still be prompted."""
         for object_id in self.ids:
             self.remove(object_id)
-        self._frame = None
 
-    def _known(self, object_id: int) -> _Object:
+    @torch.inference_mode()
+    def save(self, object_id: int) -> bytes:
+        """An object's memory, as the content of a safetensors file. Raises UnknownObject."""
+        record = self._known(object_id)
+        frame = self._history.newest
+        view = record.views[frame.number]
+        remembered = self._bank.export(record.row, frame.number + 1)
+        saved = SavedObject(remembered, view.in_view, frame.stamp - view.last_seen, view.share)
+        return pack(saved, self._network_origin())
+
+    @torch.inference_mode()
+    def load(self, data: bytes) -> Tracks:
+        """Goes on with an object that `save` gave, here or elsewhere, under a new id, from the newest image on.
+
+        The newest image counts as the one after that on which it was saved. Returns the object alone. Raises BadMemory
+        if it is another network's, CapacityExceeded or NoImage.
+        """
+        frame = self._history.newest
+        self._check_room()
+        saved = unpack(data, self._network_origin(), self._network.device)
+        if not self._bank.fits(saved.remembered):
+            raise BadMemory("the memory's tensors have other shapes than this tracker's")
+        row, number = self._free_rows[0], frame.number
+        self._bank.restore(row, number, saved.remembered)
+        before = View(saved.in_view, frame.stamp - saved.unseen, saved.share)
+        began = number - max(saved.remembered.ages)
+        record = ObjectRecord(row, began, since=number, views={number - 1: before})
+        self._follow([record], frame)
+        object_id = self._commit(None, record)
+        return self._tracks().only(object_id)
+
+    def _check_room(self) -> None:
+        if len(self._objects) == self._capacity:
+            raise CapacityExceeded(f"there are {self._capacity} objects already; remove one, or raise capacity")
+
+    def _known(self, object_id: int) -> ObjectRecord:
         if object_id not in self._objects:
             known = ", ".join(map(str, self.ids)) or "none"
             raise UnknownObject(f"there is no object {object_id}; the objects are: {known}")
         return self._objects[object_id]
 
-    def _prompted_frame(self, stamp: int | None) -> _Frame:
-        if self._frame is None:
-            raise NoImage("there is no image to prompt on yet; wait for the first one")
-        if stamp is not None and stamp != self._frame.stamp:
-            raise StampUnavailable(
-                f"the image of stamp {stamp} ns is not held; only the newest is, of stamp {self._frame.stamp} ns"
-            )
-        return self._frame
-
     def _begin_stream_if_new(self, stamp: int, height: int, width: int) -> None:
-        last = self._frame
-        if last is None:
+        if self._history.empty:
             return
+        last = self._history.newest
         if stamp < last.stamp:
             reason = f"the stamp fell from {last.stamp} to {stamp} ns"
         elif (height, width) != (last.height, last.width):
@@ -185,126 +238,143 @@ class Tracker:
             return
         _log.warning("a new stream begins because %s; %d objects are forgotten", reason, len(self._objects))
         self.reset()
+        self._history.clear()
 
-    def _follow(self, frame: _Frame) -> None:
-        """Tracks every object onto a frame and remembers the answers."""
-        network = self._network
-        rows = [self._objects[object_id].row for object_id in self.ids]
-        conditioned = network.attend(frame.features.top, self._bank.read(rows, frame.number))
-        answer = network.decode(frame.features, conditioned, *network.no_points(len(rows)))
-        choice = network.choose(answer, multimask=True)
-        self._store(rows, choice)
-        self._tracked_logits[rows] = choice.logits.float()
-        masks = self._upsample(choice.logits).sigmoid()
-        memory = network.encode_memory(frame.features.top, masks, choice.score)
-        self._bank.write_recent(rows, frame.number, memory, choice.pointer)
+    def _advance(self, features: Features, height: int, width: int, stamp: int) -> Tracks:
+        """Takes in an encoded image and tracks every object onto it."""
+        self._begin_stream_if_new(stamp, height, width)
+        frame = self._history.add(stamp, height, width, features)
+        records = [self._objects[object_id] for object_id in self.ids]
+        for record in records:
+            record.prune(self._history.oldest_number)
+        if records:
+            self._follow(records, frame)
+        return self._tracks()
 
-    def _answer(
-        self, prompt: Prompt, known: _Object, frame: _Frame
-    ) -> tuple[Choice, Readings, list[tuple[float, float, int]]]:
-        """The network's answer to a prompt, all its readings, and the clicks that count on this frame from now on."""
-        network, features = self._network, frame.features
-        if prompt.mask is not None:
-            choice = network.take_mask(features, self._mask_input(prompt.mask))
-            return choice, self._readings(choice.logits, choice.iou, frame), []
-        again = known.prompted_frame == frame.number
-        clicks = [] if prompt.replace or not again else known.clicks
-        if prompt.box is not None:
-            x0, y0, x1, y1 = prompt.box.tolist()
-            # A new box takes the place of the old one; a box comes before the clicks, as in SAM 2's training.
-            clicks = [(x0, y0, 2), (x1, y1, 3)] + [click for click in clicks if click[2] < 2]
-        clicks = clicks + [(x, y, int(n)) for (x, y), n in zip(prompt.points.tolist(), prompt.labels, strict=True)]
-        multimask = len(clicks) == 1
-        if prompt.candidate and not multimask:
-            raise BadPrompt(f"there is no candidate {prompt.candidate}: only a single click has more than one reading")
-        first = known.first_frame == frame.number
-        conditioned = (
-            network.without_memory(features.top)
-            if first
-            else network.attend(features.top, self._bank.read([known.row], frame.number))
-        )
-        points, labels = self._point_input(clicks, frame)
-        answer = network.decode(features, conditioned, points, labels, self._earlier(prompt, known, first, again))
-        choice = network.choose(answer, multimask=multimask, rank=prompt.candidate)
-        if not multimask:
-            return choice, self._readings(choice.logits, choice.iou, frame), clicks
-        order = answer.iou[0, 1:].argsort(descending=True, stable=True) + 1
-        return choice, self._readings(answer.logits[0, order].unsqueeze(1), answer.iou[0, order], frame), clicks
+    def _follow(self, records: Sequence[ObjectRecord], frame: Frame) -> None:
+        """Tracks objects onto a frame. One that is lost does not come back as the whole image."""
+        views = [record.views[frame.number - 1] for record in records]
+        lost = [self._thresholds.state(view, frame.stamp) == State.LOST and view.share < _SMALL for view in views]
+        self._propagation.follow([record.row for record in records], frame, wary=lost)
 
-    def _earlier(self, prompt: Prompt, known: _Object, first: bool, again: bool) -> Tensor | None:
-        """The mask that a prompt corrects: (1, 1, S / 4, S / 4) logits, None for the first prompt of an object."""
-        if first and (prompt.replace or not again):
-            return None
-        source = self._tracked_logits if prompt.replace else self._logits
-        # The original clamps here to keep the prompt encoder within what it was trained on.
-        return source[known.row].unsqueeze(0).clamp(-32, 32).to(self._network.dtype)
+    def _retrace(self, object_id: int | None, record: ObjectRecord, start: int) -> Tracks:
+        """Goes through the frames from `start` on again, with the prompts that the record has for them.
 
-    def _remember_prompt(self, known: _Object, frame: _Frame, choice: Choice) -> None:
-        self._store([known.row], choice)
-        masks = (self._upsample(choice.logits) > 0).to(self._network.dtype)
-        memory = self._network.encode_memory(frame.features.top, masks, choice.score)
-        if known.first_frame == frame.number or self._corrections_condition:
-            self._bank.write_conditioning(known.row, frame.number, memory, choice.pointer)
+        record: forked from the object's; it takes its place when all has gone well. Returns the object alone, with the
+        readings of the last prompt that was made on the frame `start`.
+        """
+        old_row, record.row = record.row, self._free_rows[0]
+        self._bank.clear(record.row)
+        if record.began is not None:
+            self._bank.copy(old_row, record.row)
+            self._bank.forget_from(record.row, start)
+        readings = None
+        for number in range(start, self._history.next_number):
+            frame, prompts = self._history.at(number), record.prompts_on(number)
+            if prompts:
+                answer = self._propagation.prompt(record.row, frame, prompts, begins=record.began is None)
+                record.began = number if record.began is None else record.began
+                readings = answer if number == start else readings
+            elif record.began is not None:
+                self._follow([record], frame)
+            else:
+                continue
+            self._look([record], frame)
+        object_id = self._commit(object_id, record)
+        return replace(self._tracks().only(object_id), readings=readings)
+
+    def _commit(self, object_id: int | None, record: ObjectRecord) -> int:
+        """Lets a record that was built up in a free row be an object's, a new one's if None; returns the id."""
+        if object_id is None:
+            object_id = self._next_id
+            self._next_id += 1
         else:
-            self._bank.write_recent([known.row], frame.number, memory, choice.pointer)
+            self._free_rows.append(self._objects[object_id].row)
+        self._free_rows.remove(record.row)
+        self._objects[object_id] = record
+        return object_id
 
-    def _store(self, rows: list[int], choice: Choice) -> None:
-        self._logits[rows] = choice.logits.float()
-        self._scores[rows] = choice.score.float()
-        self._iou[rows] = choice.iou.float()
+    def _look(self, records: Sequence[ObjectRecord], frame: Frame) -> tuple[Tensor, Tensor]:
+        """Decides which of the objects are in view on a frame, from what their rows hold.
 
-    def _upsample(self, logits: Tensor) -> Tensor:
-        return F.interpolate(logits, size=(self._size, self._size), mode="bilinear", align_corners=False)
+        Returns logits (N, H, W) at the image's size, and masks (N, H, W), empty for objects out of view.
+        """
+        rows = torch.tensor([record.row for record in records], dtype=torch.int64, device=self._network.device)
+        logits = resize_logits(self._propagation.logits[rows], frame.height, frame.width)
+        masks = logits > 0
+        areas = masks.sum(dim=(1, 2))
+        before = [record.views.get(frame.number - 1) for record in records]
+        limits = torch.tensor([self._thresholds.score(view) for view in before], device=rows.device)
+        in_view = (self._propagation.scores[rows] > limits) & (areas > 0)
+        seen = torch.stack((in_view, areas)).tolist()
+        for record, view, visible, area in zip(records, before, *seen, strict=True):
+            share = area / (frame.height * frame.width)
+            record.views[frame.number] = View.after(view, frame.stamp, share, in_view=bool(visible))
+        return logits, masks & in_view[:, None, None]
 
-    def _point_input(self, clicks: list[tuple[float, float, int]], frame: _Frame) -> tuple[Tensor, Tensor]:
-        scale = torch.tensor([self._size / frame.width, self._size / frame.height])
-        points = torch.tensor([click[:2] for click in clicks]) * scale
-        labels = torch.tensor([click[2] for click in clicks])
-        return points.unsqueeze(0).to(self._network.device), labels.unsqueeze(0).to(self._network.device)
-
-    def _mask_input(self, mask: NDArray[np.bool_]) -> Tensor:
-        """(H, W) to (1, 1, S, S) of 0 and 1."""
-        image = torch.from_numpy(mask)[None, None].to(self._network.device).float()
-        if image.shape[-2:] != (self._size, self._size):
-            image = F.interpolate(image, size=(self._size, self._size), mode="bilinear", antialias=True)
-        image = (image >= 0.5).to(self._network.dtype)
-        if not image.any():
-            raise BadPrompt(f"the mask of {mask.sum()} pixels is too small for the network's input of {self._size}")
-        return image
-
-    def _readings(self, logits: Tensor, iou: Tensor, frame: _Frame) -> Readings:
-        masks = resize_logits(logits, frame.height, frame.width) > 0
-        return Readings(masks.cpu().numpy(), iou.float().cpu().numpy())
-
-    def _tracks(self, frame: _Frame, ids: tuple[int, ...]) -> Tracks:
-        """The state of some objects on the newest frame, brought back to the host."""
-        known = [self._objects[object_id] for object_id in ids]
-        rows = [one.row for one in known]
-        logits, scores = self._logits[rows], self._scores[rows]
-        masks = resize_logits(logits, frame.height, frame.width) > 0
+    def _tracks(self) -> Tracks:
+        """All objects on the newest frame, brought back to the host."""
+        frame, ids = self._history.newest, self.ids
+        records = [self._objects[object_id] for object_id in ids]
+        logits, masks = self._look(records, frame)
+        if self._non_overlap and len(ids) > 1:
+            masks = keep_highest(logits, masks)
         measures = measure(masks)
-        in_view = ((scores > 0) & (measures.areas > 0)).tolist()
-        for one, seen in zip(known, in_view, strict=True):
-            one.last_seen = frame.stamp if seen else one.last_seen
+        areas = measures.areas.cpu().numpy()
+        rows = torch.tensor([record.row for record in records], dtype=torch.int64, device=masks.device)
+        scores = self._propagation.scores[rows]
+        views = [record.views[frame.number] for record in records]
+        in_view = torch.tensor([view.in_view for view in views], dtype=torch.bool, device=masks.device)
+        low = torch.where(in_view[:, None, None], self._propagation.logits[rows].squeeze(1), NO_OBJECT)
         return Tracks(
             stamp=frame.stamp,
             ids=ids,
-            states=tuple(self._state(frame, one, seen) for one, seen in zip(known, in_view, strict=True)),
+            states=tuple(self._state(view, frame, area) for view, area in zip(views, areas, strict=True)),
             masks=masks.cpu().numpy(),
-            logits=logits.squeeze(1).cpu().numpy(),
+            logits=low.cpu().numpy(),
             boxes=measures.boxes.float().cpu().numpy(),
             centroids=measures.centroids.cpu().numpy(),
-            areas=measures.areas.cpu().numpy(),
+            areas=areas,
             scores=scores.cpu().numpy(),
             visibility=scores.sigmoid().cpu().numpy(),
-            iou=self._iou[rows].cpu().numpy(),
-            last_seen=tuple(one.last_seen for one in known),
+            iou=self._propagation.iou[rows].cpu().numpy(),
+            last_seen=tuple(view.last_seen for view in views),
         )
 
-    def _state(self, frame: _Frame, known: _Object, in_view: bool) -> State:
-        if in_view:
-            return State.VISIBLE
-        return State.LOST if frame.stamp - known.last_seen > self._lost_after * 1e9 else State.OCCLUDED
+    def _state(self, view: View, frame: Frame, area: int) -> State:
+        # One whose pixels have all gone to others is in view by itself, but has no mask to show.
+        return State.OCCLUDED if view.in_view and not area else self._thresholds.state(view, frame.stamp)
+
+    def _network_origin(self) -> Origin:
+        """What a saved memory must fit; made once, since it reads all weights."""
+        if self._origin is None:
+            self._origin = Origin(fingerprint(self._network), self._size)
+        return self._origin
+
+
+@torch.inference_mode()
+def track_together(
+    trackers: Sequence[Tracker], images: Sequence[NDArray[np.uint8]], stamps: Sequence[int]
+) -> list[Tracks]:
+    """`Tracker.track` for several cameras at once: one image each, encoded in one batch.
+
+    The trackers share a network and an image_size. Raises ValueError if they do not, and BadImage before anything has
+    changed in any of them.
+    """
+    if not len(trackers) == len(images) == len(stamps) > 0:
+        raise ValueError(f"{len(trackers)} trackers, {len(images)} images, {len(stamps)} stamps: they go together")
+    network, size = trackers[0]._network, trackers[0]._size
+    if any(tracker._network is not network or tracker._size != size for tracker in trackers):
+        raise ValueError("the trackers must share one network and one image_size")
+    for image in images:
+        _check_image(image)
+    pixels = [torch.from_numpy(np.ascontiguousarray(image)).unsqueeze(0) for image in images]
+    features = network.encode_image(torch.cat([network.prepare(one, size) for one in pixels]))
+    result = []
+    for k, (tracker, image, stamp) in enumerate(zip(trackers, images, stamps, strict=True)):
+        own = Features(features.fine[k : k + 1], features.middle[k : k + 1], features.top[k : k + 1])
+        result.append(tracker._advance(own, image.shape[0], image.shape[1], stamp))
+    return result
 
 
 def _check_image(image: NDArray[np.uint8]) -> None:

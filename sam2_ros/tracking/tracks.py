@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
 
 import numpy as np
@@ -54,6 +54,8 @@ class Readings:
     """(M, H, W) at the image's size."""
     iou: NDArray[np.float32]
     """(M,) IoU that the network predicts for each, 0 to 1."""
+    stamp: int
+    """Nanoseconds, of the image that was prompted on."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Tracks:
     """N objects on one image of H x W pixels, in order of rising id."""
 
     stamp: int
-    """Nanoseconds, of the image."""
+    """Nanoseconds, of the image; for the answer to a prompt, the newest image."""
     ids: tuple[int, ...]
     states: tuple[State, ...]
     masks: NDArray[np.bool_]
@@ -84,3 +86,20 @@ class Tracks:
     """Nanoseconds, stamp of the newest image on which the object was in view."""
     readings: Readings | None = None
     """For the answer to a prompt: all its readings."""
+
+    def only(self, object_id: int) -> Tracks:
+        """One of the objects alone. Raises ValueError if it is not among them."""
+        row = self.ids.index(object_id)
+        return self._rows(slice(row, row + 1))
+
+    def none(self) -> Tracks:
+        """None of the objects."""
+        return self._rows(slice(0, 0))
+
+    def _rows(self, rows: slice) -> Tracks:
+        per_object = {field.name: getattr(self, field.name)[rows] for field in fields(self) if field.name not in _WHOLE}
+        return replace(self, **per_object)
+
+
+_WHOLE = ("stamp", "readings")
+"""Fields of Tracks that are not per object."""

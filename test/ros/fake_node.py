@@ -52,7 +52,7 @@ class FakeTracker:
         box = (x - radius, y - radius, x + radius, y + radius) if prompt.box is None else prompt.box
         self._boxes[object_id] = tuple(int(edge) for edge in box)
         tracks = self._tracks((object_id,))
-        return replace(tracks, readings=Readings(tracks.masks, tracks.iou))
+        return replace(tracks, readings=Readings(tracks.masks, tracks.iou, tracks.stamp))
 
     def remove(self, object_id: int) -> None:
         if object_id not in self._boxes:

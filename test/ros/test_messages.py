@@ -100,7 +100,7 @@ def test_the_readings_of_a_prompt() -> None:
     masks = np.zeros((2, 3, 4), bool)
     masks[0, 1:3, 2:4] = True
 
-    first, second = to_candidates(HEADER, Readings(masks, np.array([0.5, 0.25], np.float32)))
+    first, second = to_candidates(HEADER, Readings(masks, np.array([0.5, 0.25], np.float32), 7))
 
     assert (first.mask_quality, first.area, first.centroid.x, first.centroid.y) == (0.5, 4, 2.5, 1.5)
     assert (first.box.x_offset, first.box.y_offset, first.box.width, first.box.height) == (2, 1, 2, 2)

@@ -18,7 +18,7 @@ def network() -> Sam2:
 
 @pytest.fixture
 def bank(network: Sam2) -> MemoryBank:
-    return MemoryBank(network, capacity=2, conditioning=3, pixels=PIXELS)
+    return MemoryBank(network, rows=2, conditioning=3, history=4, pixels=PIXELS)
 
 
 def memory(value: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -39,9 +39,9 @@ def seen(bank: MemoryBank, frame: int, row: int = 0) -> dict[str, list[float]]:
 
 
 def test_the_first_prompt_stays_and_six_frames_and_fifteen_pointers_follow(bank: MemoryBank) -> None:
-    bank.write_conditioning(0, 0, *memory(0))
+    bank.write([0], 0, *memory(0), conditioning=True)
     for frame in range(1, 40):
-        bank.write_recent([0], frame, *memory(frame))
+        bank.write([0], frame, *memory(frame), conditioning=False)
     assert seen(bank, 40) == {
         "conditioning": [0],
         "recent": [34, 35, 36, 37, 38, 39],
@@ -50,49 +50,81 @@ def test_the_first_prompt_stays_and_six_frames_and_fifteen_pointers_follow(bank:
 
 
 def test_ages_are_counted_from_the_frame_that_looks_back(bank: MemoryBank) -> None:
-    bank.write_conditioning(0, 5, *memory(5))
-    bank.write_recent([0], 6, *memory(6))
+    bank.write([0], 5, *memory(5), conditioning=True)
+    bank.write([0], 6, *memory(6), conditioning=False)
     read = bank.read([0], 9)
     assert sorted(read.ages[0].tolist()) == [0, 3]
     assert sorted(read.pointer_ages[0].tolist()) == [3, 4]
 
 
 def test_a_frame_does_not_see_itself(bank: MemoryBank) -> None:
-    bank.write_conditioning(0, 0, *memory(0))
+    bank.write([0], 0, *memory(0), conditioning=True)
     for frame in range(1, 10):
-        bank.write_recent([0], frame, *memory(frame))
+        bank.write([0], frame, *memory(frame), conditioning=False)
     assert seen(bank, 9)["recent"] == [3, 4, 5, 6, 7, 8]
 
 
 def test_a_correction_is_not_counted_twice(bank: MemoryBank) -> None:
-    bank.write_conditioning(0, 0, *memory(0))
+    bank.write([0], 0, *memory(0), conditioning=True)
     for frame in range(1, 8):
-        bank.write_recent([0], frame, *memory(frame))
-    bank.write_conditioning(0, 7, *memory(70))
+        bank.write([0], frame, *memory(frame), conditioning=False)
+    bank.write([0], 7, *memory(70), conditioning=True)
     assert seen(bank, 8) == {"conditioning": [0, 70], "recent": [2, 3, 4, 5, 6], "pointers": [0, 1, 2, 3, 4, 5, 6, 70]}
 
 
 def test_the_oldest_correction_makes_room_and_the_first_prompt_never_does(bank: MemoryBank) -> None:
     for frame in (0, 10, 20, 30, 40):
-        bank.write_conditioning(0, frame, *memory(frame))
+        bank.write([0], frame, *memory(frame), conditioning=True)
     assert seen(bank, 50)["conditioning"] == [0, 30, 40]
-    bank.write_conditioning(0, 40, *memory(41))
+    bank.write([0], 40, *memory(41), conditioning=True)
     assert seen(bank, 50)["conditioning"] == [0, 30, 41]
 
 
+def test_a_correction_out_of_the_latest_serves_as_a_recent_frame(bank: MemoryBank) -> None:
+    for frame in range(4):
+        bank.write([0], frame, *memory(frame), conditioning=True)
+    assert seen(bank, 4) == {"conditioning": [0, 2, 3], "recent": [1], "pointers": [0, 1, 2, 3]}
+
+
+@pytest.mark.parametrize("age", [0, 1, 3])
+def test_it_goes_back_to_any_frame_of_the_history(bank: MemoryBank, age: int) -> None:
+    """After corrections and far more frames than the ring holds, it is what it was then."""
+    expected = {}
+    for frame in range(60):
+        expected[frame] = seen(bank, frame) if frame else None
+        bank.write([0], frame, *memory(frame), conditioning=frame % 7 == 0)
+    bank.copy(0, 1)
+    bank.forget_from(1, 59 - age)
+    assert seen(bank, 59 - age, row=1) == expected[59 - age]
+    assert seen(bank, 60) != expected[59]
+
+
+@pytest.mark.parametrize("frames", [1, 5, 40])
+def test_what_is_exported_can_be_restored_at_another_frame(bank: MemoryBank, frames: int) -> None:
+    for frame in range(frames):
+        bank.write([0], frame, *memory(frame), conditioning=frame % 6 == 0)
+    exported = bank.export(0, frames)
+    assert bank.fits(exported)
+    bank.restore(1, 1000, exported)
+    assert seen(bank, 1000, row=1) == seen(bank, frames)
+    a, b = bank.read([1], 1000), bank.read([0], frames)
+    assert sorted(a.ages[0].tolist()) == sorted(b.ages[0].tolist())
+    assert sorted(a.pointer_ages[0].tolist()) == sorted(b.pointer_ages[0].tolist())
+
+
 def test_rows_are_apart_and_a_cleared_row_is_empty(bank: MemoryBank) -> None:
-    bank.write_conditioning(0, 0, *memory(0))
-    bank.write_conditioning(1, 3, *memory(3))
-    bank.write_recent([0, 1], 4, *(torch.cat((a, b)) for a, b in zip(memory(4), memory(14), strict=True)))
+    bank.write([0], 0, *memory(0), conditioning=True)
+    bank.write([1], 3, *memory(3), conditioning=True)
+    bank.write([0, 1], 4, *(torch.cat((a, b)) for a, b in zip(memory(4), memory(14), strict=True)), conditioning=False)
     assert seen(bank, 5, row=1) == {"conditioning": [3], "recent": [14], "pointers": [3, 14]}
     bank.clear(1)
-    bank.write_conditioning(1, 5, *memory(5))
+    bank.write([1], 5, *memory(5), conditioning=True)
     assert seen(bank, 6, row=1) == {"conditioning": [5], "recent": [], "pointers": [5]}
     assert seen(bank, 5, row=0) == {"conditioning": [0], "recent": [4], "pointers": [0, 4]}
 
 
 def test_it_holds_a_fixed_set_of_tensors(bank: MemoryBank) -> None:
-    before = (bank._frames.data_ptr(), bank._pointer.data_ptr(), bank._frames.shape)
+    before = (bank._memories.data_ptr(), bank._pointers.data_ptr(), bank._memories.shape)
     for frame in range(100):
-        bank.write_recent([0, 1], frame, torch.zeros(2, PIXELS, 8), torch.zeros(2, 32))
-    assert (bank._frames.data_ptr(), bank._pointer.data_ptr(), bank._frames.shape) == before
+        bank.write([0, 1], frame, torch.zeros(2, PIXELS, 8), torch.zeros(2, 32), conditioning=False)
+    assert (bank._memories.data_ptr(), bank._pointers.data_ptr(), bank._memories.shape) == before

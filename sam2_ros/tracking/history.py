@@ -1,0 +1,115 @@
+"""The images of the last seconds, as far as a prompt may still land on them: their features, never the images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sam2_ros.network import Features, Sam2
+
+from .errors import NoImage, StampUnavailable
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One encoded image."""
+
+    number: int
+    """Rises by one with each image of the tracker."""
+    stamp: int
+    """Nanoseconds."""
+    height: int
+    width: int
+    features: Features
+    """Of a batch of one."""
+
+
+class History:
+    """Up to `length` of the newest frames of one stream, in tensors that are allocated here once.
+
+    An image takes C * S * S / 64 numbers, for C channels and the network's input size S: 8 MiB for the official sizes
+    at 1024 pixels in bfloat16, 0.5 MiB for nano at 256 pixels in float32.
+    """
+
+    def __init__(self, network: Sam2, *, size: int, length: int, seconds: float) -> None:
+        """seconds: how much older than the newest a frame may be to be found; the newest always is."""
+        channels = network.config.d_model
+
+        def ring(width: int, edge: int) -> Tensor:
+            return torch.zeros(length, 1, width, edge, edge, dtype=network.dtype, device=network.device)
+
+        self._features = Features(
+            ring(channels // 8, size // 4), ring(channels // 4, size // 8), ring(channels, size // 16)
+        )
+        self._seconds = seconds
+        self._frames: dict[int, Frame] = {}
+        self._next = 0
+
+    @property
+    def next_number(self) -> int:
+        """Of the frame that comes next."""
+        return self._next
+
+    @property
+    def empty(self) -> bool:
+        return not self._frames
+
+    @property
+    def newest(self) -> Frame:
+        """Raises NoImage."""
+        if not self._frames:
+            raise NoImage("there is no image to prompt on yet; wait for the first one")
+        return self._frames[self._next - 1]
+
+    @property
+    def oldest_number(self) -> int:
+        """Of the oldest frame that can be found; of the next frame if there is none."""
+        return min(self._frames, default=self._next)
+
+    def add(self, stamp: int, height: int, width: int, features: Features) -> Frame:
+        """Keeps a copy of the features (of a batch of one) and lets go what has become too old."""
+        slot = self._next % len(self._features.top)
+        kept = Features(self._features.fine[slot], self._features.middle[slot], self._features.top[slot])
+        kept.fine.copy_(features.fine)
+        kept.middle.copy_(features.middle)
+        kept.top.copy_(features.top)
+        frame = Frame(self._next, stamp, height, width, kept)
+        too_old = stamp - round(self._seconds * 1e9)
+        first = self._next - len(self._features.top) + 1
+        self._frames = {n: held for n, held in self._frames.items() if n >= first and held.stamp >= too_old}
+        self._frames[frame.number] = frame
+        self._next += 1
+        return frame
+
+    def clear(self) -> None:
+        """Forgets the frames; their numbers are not used again."""
+        self._frames.clear()
+
+    def at(self, number: int) -> Frame:
+        """A frame that can be found."""
+        return self._frames[number]
+
+    def nearest(self, stamp: int | None) -> Frame:
+        """The frame whose stamp is nearest to this one in nanoseconds; the newest if None.
+
+        A camera's image that was never tracked, because a newer one took its place, so stands for its neighbour.
+        Raises NoImage, or StampUnavailable for a stamp that is older than all frames, or far in the future.
+        """
+        newest = self.newest
+        if stamp is None:
+            return newest
+        oldest = self._frames[self.oldest_number]
+        if stamp < oldest.stamp:
+            raise StampUnavailable(
+                f"the image of stamp {stamp} ns is no longer held, {1e-9 * (newest.stamp - stamp):.2f} s before the "
+                f"newest; prompts may be up to {1e-9 * (newest.stamp - oldest.stamp):.2f} s late now, and history is "
+                f"{self._seconds:g} s"
+            )
+        if stamp - newest.stamp > max(1.0, self._seconds) * 1e9:
+            raise StampUnavailable(
+                f"the stamp {stamp} ns is {1e-9 * (stamp - newest.stamp):.2f} s after the newest image's, "
+                f"{newest.stamp} ns; prompts and images must be stamped by the same clock"
+            )
+        return min(self._frames.values(), key=lambda frame: (abs(frame.stamp - stamp), -frame.number))

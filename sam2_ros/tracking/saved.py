@@ -1,0 +1,83 @@
+"""One object's memory as bytes, to be kept in a file or handed to another tracker."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from .errors import BadMemory
+from .memory import Remembered
+
+_VERSION = 1
+_KIND = "sam2_ros object memory"
+
+
+@dataclass(frozen=True)
+class SavedObject:
+    """An object as it was on its newest frame."""
+
+    remembered: Remembered
+    """What the next frame would see of it."""
+    in_view: bool
+    unseen: int
+    """Nanoseconds since it was in view."""
+    share: float
+    """Of the image that it covered then."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a memory can be used with."""
+
+    fingerprint: str
+    """Of the network."""
+    size: int
+    """Edge of the network's input in pixels."""
+
+
+def pack(saved: SavedObject, origin: Origin) -> bytes:
+    """A safetensors file's content; the same object always gives the same bytes."""
+    remembered = saved.remembered
+    facts = {
+        **asdict(origin),
+        "version": _VERSION,
+        "ages": remembered.ages,
+        "conditioning": remembered.conditioning,
+        "in_view": saved.in_view,
+        "unseen": saved.unseen,
+        "share": saved.share,
+    }
+    tensors = {"memories": remembered.memories.contiguous().cpu(), "pointers": remembered.pointers.contiguous().cpu()}
+    # One entry, since safetensors writes several in any order.
+    return bytes(save(tensors, metadata={_KIND: json.dumps(facts)}))
+
+
+def unpack(data: bytes, origin: Origin, device: torch.device) -> SavedObject:
+    """What `pack` was given. Raises BadMemory, which says what does not fit."""
+    try:
+        tensors = load(data)
+        # The header is preceded by its length; safetensors' reader of bytes does not give out its metadata.
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    except (SafetensorError, ValueError) as error:
+        raise BadMemory(f"these {len(data)} bytes are no safetensors file: {error}") from error
+    try:
+        facts = json.loads(header["__metadata__"][_KIND])
+    except (KeyError, ValueError) as error:
+        raise BadMemory("this is a safetensors file, but not one that holds an object's memory") from error
+    for key, name, wanted in (
+        ("version", "version of the format", _VERSION),
+        ("fingerprint", "network with the fingerprint", origin.fingerprint),
+        ("size", "input size", origin.size),
+    ):
+        if facts.get(key) != wanted:
+            raise BadMemory(f"the memory is of the {name} {facts.get(key)}; this tracker has {wanted}")
+    try:
+        memories, pointers = tensors["memories"].to(device), tensors["pointers"].to(device)
+        remembered = Remembered(memories, pointers, tuple(map(int, facts["ages"])), int(facts["conditioning"]))
+        return SavedObject(remembered, bool(facts["in_view"]), int(facts["unseen"]), float(facts["share"]))
+    except (KeyError, ValueError, TypeError) as error:
+        raise BadMemory(f"the memory is incomplete: {error}") from error
