@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from sam2_ros.network import Sam2, Sam2Config
+from sam2_ros.network import Sam2
 from sam2_ros.tracking import (
     BadImage,
     BadPrompt,
@@ -21,19 +21,12 @@ from sam2_ros.tracking import (
     State,
     Tracker,
     TrackerError,
+    Tracks,
     UnknownObject,
+    track_together,
 )
 
 HEIGHT, WIDTH = 48, 80
-
-
-@pytest.fixture(scope="module")
-def network() -> Sam2:
-    torch.manual_seed(1)
-    config = Sam2Config(image_size=64, embed_dim=8, d_model=32, mem_dim=8, num_layers=1, dim_feedforward=16)
-    network = Sam2(config).eval().requires_grad_(False)
-    network.sam_mask_decoder.pred_obj_score_head.layers[-1].bias += 5.0  # everything is in view
-    return network
 
 
 @pytest.fixture
@@ -304,3 +297,154 @@ def test_its_tensors_are_allocated_once(tracker: Tracker) -> None:
         if number % 5 == 3:
             tracker.remove(tracker.ids[-1])
     assert held() == before
+
+
+def test_a_preview_has_all_readings_and_changes_nothing(tracker: Tracker) -> None:
+    tracker.track(image(0), 0)
+    tracker.prompt(BOX)
+    tracker.track(image(1), 10)
+    before = state_of(tracker)
+    now, past = tracker.preview(click(30, 20)), tracker.preview(click(30, 20), stamp=0)
+    np.testing.assert_equal(state_of(tracker), before)
+    assert now.masks.shape == (3, HEIGHT, WIDTH) and (now.stamp, past.stamp) == (10, 0)
+    assert not np.array_equal(now.masks, past.masks)
+    started = tracker.prompt(click(30, 20)).readings
+    assert started is not None and np.array_equal(started.masks, now.masks)
+
+
+def test_without_overlap_a_pixel_belongs_to_the_highest_logit(network: Sam2) -> None:
+    plain, apart = Tracker(network), Tracker(network, non_overlap=True)
+    for tracker in (plain, apart):
+        tracker.track(image(0), 0)
+        for prompt in (BOX, click(20, 20), click(60, 40)):
+            tracker.prompt(prompt)
+    both, own = plain.track(image(1), 1), apart.track(image(1), 1)
+    assert (both.masks.sum(axis=0) > 1).any(), "nothing overlaps; the test shows nothing"
+    assert (own.masks.sum(axis=0) <= 1).all()
+    assert np.array_equal(own.masks.any(axis=0), both.masks.any(axis=0))
+    assert np.array_equal(own.logits, both.logits)
+    for mask, state, area in zip(own.masks, own.states, own.areas, strict=True):
+        assert (state == State.VISIBLE) == bool(mask.any()) == bool(area)
+
+
+def test_hysteresis_keeps_an_object_in_view_until_it_is_surely_gone(network: Sam2) -> None:
+    """The mask stays as long as the state is VISIBLE, also where SAM 2 itself would blank it."""
+    hidden = copy.deepcopy(network)
+    bias = hidden.sam_mask_decoder.pred_obj_score_head.layers[-1].bias
+    tracker = Tracker(hidden, show_above=0.6, hide_below=0.3)
+    tracker.track(image(0), 0)
+    tracker.prompt(BOX)
+    tracks = tracker.track(image(1), 1)
+    level = float(bias) - float(tracks.scores[0])
+
+    def at(probability: float, number: int) -> Tracks:
+        bias.fill_(level + np.log(probability / (1 - probability)))
+        tracks = tracker.track(image(number), number)
+        bias_now = float(tracks.visibility[0])
+        assert abs(bias_now - probability) < 0.12, "the network's own score moved too far for this test"
+        assert (tracks.states[0] == State.VISIBLE) == bool(tracks.masks[0].any()) == bool(tracks.areas[0])
+        return tracks
+
+    assert [at(p, 2 + k).states[0] for k, p in enumerate((0.45, 0.15, 0.45, 0.75, 0.45))] == [
+        State.VISIBLE,
+        State.OCCLUDED,
+        State.OCCLUDED,
+        State.VISIBLE,
+        State.VISIBLE,
+    ]
+
+
+def test_a_lost_object_does_not_come_back_as_the_whole_image(network: Sam2) -> None:
+    hidden = copy.deepcopy(network)
+    head = hidden.sam_mask_decoder.pred_obj_score_head.layers[-1]
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[12:36, 20:60] = True
+
+    def states(wary: bool) -> list[State]:
+        tracker = Tracker(hidden, lost_after=1e-9)
+        head.bias.fill_(100.0)
+        tracker.track(image(0), 0)
+        tracker.prompt(Prompt(mask=np.ones_like(mask) if not wary else mask))
+        head.bias.fill_(-100.0)
+        result = [tracker.track(image(k), 10 * k).states[0] for k in range(1, 4)]
+        head.bias.fill_(100.0)
+        for k in range(4, 7):
+            result.append(tracker.track(image(k), 10 * k).states[0])
+        return result
+
+    whole = hidden.sam_mask_decoder.output_upscaling[3]
+    whole.bias.fill_(50.0)  # every logit becomes huge, with the sign of what the hypernetworks sum up to
+    for mlp in hidden.sam_mask_decoder.output_hypernetworks_mlps:
+        mlp.layers[-1].weight.zero_()
+        mlp.layers[-1].bias.fill_(1.0)
+    assert states(wary=False)[3:] == [State.VISIBLE] * 3, "without the guard it would be all of the image"
+    assert states(wary=True) == [State.LOST] * 6
+
+
+def test_several_cameras_share_a_network_and_one_batch(network: Sam2, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone, together = [[Tracker(network, capacity=2) for _ in range(2)] for _ in range(2)]
+    batches = []
+    encode = Sam2.encode_image
+    monkeypatch.setattr(Sam2, "encode_image", lambda self, x: batches.append(len(x)) or encode(self, x))
+    for number in range(4):
+        images = [image(number), image(100 + number)[:40]]
+        results = track_together(together, images, [number, 7 * number])
+        for k in range(2):
+            expected = alone[k].track(images[k], number * (7 if k else 1))
+            np.testing.assert_allclose(results[k].logits, expected.logits, atol=2e-4)
+            assert results[k].stamp == expected.stamp
+        if number == 0:
+            for trackers in (alone, together):
+                for tracker in trackers:
+                    tracker.prompt(BOX)
+    assert batches == [2, 1, 1] * 4
+    other = Tracker(network, image_size=96)
+    with pytest.raises(ValueError, match="must share one network and one image_size"):
+        track_together([together[0], other], [image(0), image(0)], [9, 9])
+
+
+def test_a_bad_image_of_one_camera_changes_none(network: Sam2) -> None:
+    trackers = [Tracker(network, capacity=1) for _ in range(2)]
+    track_together(trackers, [image(0), image(0)], [0, 0])
+    before = [state_of(tracker) for tracker in trackers]
+    with pytest.raises(BadImage):
+        track_together(trackers, [image(1), np.zeros((4, 4), np.uint8)], [1, 1])
+    np.testing.assert_equal([state_of(tracker) for tracker in trackers], before)
+
+
+def test_after_a_reset_the_images_can_still_be_prompted(tracker: Tracker) -> None:
+    tracker.track(image(0), 0)
+    tracker.track(image(1), 10)
+    tracker.prompt(BOX)
+    tracker.reset()
+    assert tracker.prompt(BOX, stamp=0).ids == (2,)
+
+
+def test_a_stamp_that_stays_is_the_next_image(tracker: Tracker) -> None:
+    tracker.track(image(0), 5)
+    tracker.prompt(BOX)
+    assert tracker.track(image(1), 5).ids == (1,)
+    assert tracker.track(image(2), 5).ids == (1,)
+
+
+def test_an_error_in_the_middle_of_a_late_prompt_changes_nothing(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only what a caller does wrong: a device that runs out of memory halfway."""
+    for number in range(6):
+        tracker.track(image(number), number)
+        if number == 1:
+            tracker.prompt(BOX)
+    before = state_of(tracker)
+    attend, calls = Sam2.attend, []
+
+    def fail(self: Sam2, *arguments: Any) -> torch.Tensor:
+        calls.append(1)
+        if len(calls) == 3:
+            raise RuntimeError("out of memory")
+        return attend(self, *arguments)
+
+    monkeypatch.setattr(Sam2, "attend", fail)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        tracker.prompt(click(50, 20), object_id=1, stamp=2)
+    np.testing.assert_equal(state_of(tracker), before)

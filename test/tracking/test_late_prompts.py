@@ -1,0 +1,258 @@
+"""Prompts that come late leave the tracker as if they had come in time. By hypothesis, on a small random network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sam2_ros.network import Sam2
+from sam2_ros.tracking import BadPrompt, Prompt, StampUnavailable, Tracker, Tracks, UnknownObject
+
+HEIGHT, WIDTH = 48, 80
+SECOND = 10**9
+PERIOD = SECOND // 20
+HELD = 8  # images that a history of 0.35 s holds at 20 images a second
+FRAMES = 24
+AFTER = 3  # frames tracked on after the last event
+
+
+@dataclass(frozen=True)
+class Event:
+    """One call, made while the frame `arrival` is the newest."""
+
+    arrival: int
+    frame: int
+    thing: int
+    prompt: Prompt | None
+    """None: the thing is removed."""
+
+
+@dataclass
+class Story:
+    events: list[Event] = field(default_factory=list)
+
+    def on_arrival(self, frame: int) -> list[Event]:
+        return [event for event in self.events if event.arrival == frame]
+
+    def in_time(self, frame: int) -> list[Event]:
+        """What is to be done on a frame if all had been known then; things are removed after all else."""
+        prompts = [event for event in self.events if event.frame == frame and event.prompt]
+        return prompts + [event for event in self.events if event.frame == frame and not event.prompt]
+
+
+@st.composite
+def prompts(draw: st.DrawFn) -> Prompt:
+    kind = draw(st.sampled_from(["click", "clicks", "box", "mask"]))
+    x, y = draw(st.integers(8, WIDTH - 30)), draw(st.integers(8, HEIGHT - 20))
+    replace = draw(st.booleans())
+    if kind == "mask":
+        mask = np.zeros((HEIGHT, WIDTH), bool)
+        mask[y : y + 12, x : x + 20] = True
+        return Prompt(mask=mask)
+    if kind == "box":
+        return Prompt(box=np.array([x, y, x + 22, y + 14]), replace=replace)
+    if kind == "click":
+        return Prompt(points=np.array([[x, y]]), labels=np.array([1]), replace=replace)
+    return Prompt(points=np.array([[x, y], [x + 15, y + 5]]), labels=np.array([1, 0]), replace=replace)
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> Story:
+    """Up to three things, each with up to four prompts of any lateness; some are removed."""
+    events = []
+    for thing in range(draw(st.integers(1, 3))):
+        arrivals = sorted(draw(st.lists(st.integers(0, FRAMES - 1), min_size=1, max_size=4)))
+        for arrival in arrivals:
+            delay = draw(st.integers(0, min(arrival, HELD - 1)))
+            events.append(Event(arrival, arrival - delay, thing, draw(prompts())))
+        if draw(st.booleans()) and arrivals[-1] < FRAMES - 1:
+            end = draw(st.integers(arrivals[-1] + 1, FRAMES - 1))
+            events.append(Event(end, end, thing, None))
+    return Story(sorted(events, key=lambda event: event.arrival))
+
+
+def image(number: int) -> np.ndarray:
+    return np.random.default_rng(number).integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+
+
+def tell(network: Sam2, story: Story, *, late: bool, only: int | None = None) -> tuple[Tracker, dict[int, int], list]:
+    """The tracker at the end, the id of each thing, and the last frames' tracks."""
+    tracker = Tracker(network, capacity=3, history=0.35, conditioning_frames=3)
+    ids: dict[int, int] = {}
+    last: list[Tracks] = []
+    for number in range(FRAMES + AFTER):
+        tracks = tracker.track(image(number), number * PERIOD)
+        if number >= FRAMES:
+            last.append(tracks)
+        for event in story.on_arrival(number) if late else story.in_time(number):
+            if only is not None and event.thing != only:
+                continue
+            if event.prompt is None:
+                tracker.remove(ids.pop(event.thing))
+                continue
+            answer = tracker.prompt(event.prompt, object_id=ids.get(event.thing), stamp=event.frame * PERIOD)
+            (ids[event.thing],) = answer.ids
+            assert answer.stamp == number * PERIOD
+            assert answer.readings is not None and answer.readings.stamp == event.frame * PERIOD
+    return tracker, ids, last
+
+
+def assert_same(one: tuple[Tracker, dict[int, int], list], other: tuple[Tracker, dict[int, int], list]) -> None:
+    """The same things with the same memory, and the same answers on the last frames."""
+    (tracker, ids, last), (expected_tracker, expected_ids, expected_last) = one, other
+    assert set(expected_ids) <= set(ids)
+    for thing in expected_ids:
+        mine, theirs = ids[thing], expected_ids[thing]
+        a, b = (
+            t._bank.export(t._objects[i].row, FRAMES + AFTER) for t, i in ((tracker, mine), (expected_tracker, theirs))
+        )
+        assert (a.ages, a.conditioning) == (b.ages, b.conditioning)
+        np.testing.assert_allclose(a.pointers, b.pointers, atol=2e-4)
+        np.testing.assert_allclose(a.memories.float(), b.memories.float(), atol=2e-2)  # rounded to bfloat16
+        for got, want in zip(last, expected_last, strict=True):
+            got, want = got.only(mine), want.only(theirs)
+            np.testing.assert_allclose(got.logits, want.logits, atol=1e-3)
+            np.testing.assert_allclose(got.scores, want.scores, atol=1e-3)
+            assert (got.states, got.last_seen) == (want.states, want.last_seen)
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(story=stories())
+def test_late_prompts_leave_all_as_if_they_had_come_in_time(network: Sam2, story: Story) -> None:
+    late = tell(network, story, late=True)
+    in_time = tell(network, story, late=False)
+    assert set(late[1]) == set(in_time[1])
+    assert_same(late, in_time)
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(story=stories())
+def test_every_object_is_tracked_as_if_it_were_alone(network: Sam2, story: Story) -> None:
+    together = tell(network, story, late=True)
+    for thing in together[1]:
+        assert_same(together, tell(network, story, late=True, only=thing))
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(story=stories(), extra=prompts(), delay=st.integers(0, HELD - 1))
+def test_undo_leaves_all_as_if_the_prompt_had_not_been_made(
+    network: Sam2, story: Story, extra: Prompt, delay: int
+) -> None:
+    without = tell(network, story, late=True)
+    tracker, ids, last = tell(network, story, late=True)
+    for thing, object_id in ids.items():
+        tracker.prompt(extra, object_id=object_id, stamp=(FRAMES + AFTER - 1 - delay) * PERIOD)
+        assert tracker.undo(object_id).ids == (object_id,)
+        del thing
+    assert_same((tracker, ids, last), without)
+    for t in (tracker, without[0]):
+        last.append(t.track(image(99), (FRAMES + AFTER) * PERIOD))
+    np.testing.assert_allclose(last[-1].logits, last[-2].logits, atol=1e-3)
+
+
+@pytest.fixture
+def tracker(network: Sam2) -> Tracker:
+    tracker = Tracker(network, capacity=2, history=0.35)
+    for number in range(20):
+        tracker.track(image(number), number * PERIOD)
+    return tracker
+
+
+BOX = Prompt(box=np.array([10, 5, 40, 30]))
+
+
+def test_a_prompt_never_encodes_an_image_again(tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracker._network, "encode_image", None)
+    assert tracker.prompt(BOX, stamp=13 * PERIOD).ids == (1,)
+
+
+@pytest.mark.parametrize(
+    "stamp, landed",
+    [
+        (None, 19),
+        (15 * PERIOD, 15),
+        (15 * PERIOD + PERIOD // 3, 15),
+        (15 * PERIOD + 2 * PERIOD // 3, 16),
+        (19 * PERIOD + SECOND // 2, 19),
+        (12 * PERIOD, 12),
+    ],
+)
+def test_a_prompt_lands_on_the_image_nearest_to_its_stamp(tracker: Tracker, stamp: int | None, landed: int) -> None:
+    readings = tracker.prompt(BOX, stamp=stamp).readings
+    assert readings is not None and readings.stamp == landed * PERIOD
+
+
+def test_a_stamp_that_is_too_old_or_of_another_clock(tracker: Tracker) -> None:
+    with pytest.raises(StampUnavailable, match=r"may be up to 0.35 s late now, and history is 0.35 s"):
+        tracker.prompt(BOX, stamp=11 * PERIOD)
+    with pytest.raises(StampUnavailable, match="must be stamped by the same clock"):
+        tracker.prompt(BOX, stamp=60 * SECOND)
+    assert tracker.ids == ()
+
+
+def test_without_a_history_only_the_newest_image_is_prompted(network: Sam2) -> None:
+    tracker = Tracker(network, history=0.0)
+    for number in range(3):
+        tracker.track(image(number), number * PERIOD)
+    tracker.prompt(BOX, stamp=2 * PERIOD)
+    with pytest.raises(StampUnavailable, match="history is 0 s"):
+        tracker.prompt(BOX, stamp=PERIOD)
+
+
+def test_a_long_gap_lets_the_history_go_and_keeps_the_objects(tracker: Tracker) -> None:
+    tracker.prompt(BOX)
+    assert tracker.track(image(20), 1000 * SECOND).ids == (1,)
+    with pytest.raises(StampUnavailable, match=r"up to 0.00 s late now"):
+        tracker.prompt(BOX, object_id=1, stamp=19 * PERIOD)
+
+
+def test_undo_of_the_only_prompt_removes_the_object(tracker: Tracker) -> None:
+    tracker.prompt(BOX, stamp=15 * PERIOD)
+    assert tracker.undo(1).ids == ()
+    with pytest.raises(UnknownObject):
+        tracker.undo(1)
+    assert tracker.prompt(BOX).ids == (2,)
+
+
+def test_undo_goes_back_prompt_by_prompt_until_the_history_ends(tracker: Tracker) -> None:
+    tracker.prompt(BOX)
+    before = tracker.save(1)
+    tracker.track(image(20), 20 * PERIOD)
+    tracker.track(image(21), 21 * PERIOD)
+    plain = tracker.save(1)
+    for x, frame in ((30, 21), (50, 20)):  # the second is late
+        tracker.prompt(Prompt(points=np.array([[x, 20]]), labels=np.array([1])), object_id=1, stamp=frame * PERIOD)
+    assert tracker.save(1) != plain
+    tracker.undo(1)
+    tracker.undo(1)
+    assert tracker.save(1) == plain != before
+    for number in range(22, 40):
+        tracker.track(image(number), number * PERIOD)
+    with pytest.raises(StampUnavailable, match="the last prompt of object 1 is no longer held"):
+        tracker.undo(1)
+
+
+def test_another_reading_of_a_click_is_chosen_later_and_followed(network: Sam2) -> None:
+    click = Prompt(points=np.array([[30.0, 20.0]]), labels=np.array([1]))
+    trackers = [Tracker(network, history=0.35) for _ in range(2)]
+    for tracker in trackers:
+        tracker.track(image(0), 0)
+    chosen, wanted = trackers
+    readings = chosen.prompt(click).readings
+    wanted.prompt(Prompt(click.points, click.labels, candidate=2))
+    for number in range(1, 4):
+        for tracker in trackers:
+            tracker.track(image(number), number * PERIOD)
+    answer = chosen.choose(1, 2)
+    assert answer.readings is not None and readings is not None
+    assert np.array_equal(answer.readings.masks, readings.masks)
+    np.testing.assert_allclose(
+        chosen.track(image(4), 4 * PERIOD).logits, wanted.track(image(4), 4 * PERIOD).logits, atol=1e-3
+    )
+    chosen.prompt(BOX, object_id=1)
+    with pytest.raises(BadPrompt, match="there is no candidate 1"):
+        chosen.choose(1, 1)

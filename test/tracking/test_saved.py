@@ -1,0 +1,146 @@
+"""An object's memory as bytes: what goes in comes out, and what does not fit is refused."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save
+
+from sam2_ros.network import Sam2
+from sam2_ros.tracking import BadMemory, CapacityExceeded, NoImage, Prompt, State, Tracker, UnknownObject
+
+BOX = Prompt(box=np.array([10, 5, 40, 30]))
+LAST = 30
+
+
+def image(number: int) -> np.ndarray:
+    return np.random.default_rng(number).integers(0, 255, (48, 80, 3), dtype=np.uint8)
+
+
+def tracked(network: Sam2) -> Tracker:
+    """An object with a first prompt and two corrections, thirty frames long, and another one beside it."""
+    tracker = Tracker(network, capacity=2, history=0.5)
+    for number in range(LAST):
+        tracker.track(image(number), number)
+        if number == 1:
+            tracker.prompt(BOX)
+            tracker.prompt(Prompt(points=np.array([[60, 40]]), labels=np.array([1])))
+        if number in (4, 28):
+            tracker.prompt(Prompt(points=np.array([[20, 20]]), labels=np.array([1])), object_id=1)
+    return tracker
+
+
+@pytest.fixture(scope="module")
+def original(network: Sam2) -> Tracker:
+    return tracked(network)
+
+
+@pytest.mark.parametrize("frames_before", [1, 40])
+def test_an_object_goes_on_in_another_tracker_as_it_would_have(network: Sam2, frames_before: int) -> None:
+    original, other = tracked(network), Tracker(network, capacity=1, history=0.1)
+    data = original.save(1)
+    expected = original.track(image(LAST), LAST)
+    for number in range(frames_before):
+        other.track(image(LAST), 1000 + number)
+    answers = [other.load(data)]
+    wanted = [expected.only(1)]
+    assert answers[0].ids == (1,)
+    for number in range(LAST + 1, LAST + 25):
+        answers.append(other.track(image(number), 10_000 + number))
+        wanted.append(original.track(image(number), number).only(1))
+    for answer, want in zip(answers, wanted, strict=True):
+        np.testing.assert_allclose(answer.logits, want.logits, atol=1e-3)
+        np.testing.assert_allclose(answer.scores, want.scores, atol=1e-3)
+
+
+def test_a_lost_object_is_still_lost_when_it_is_loaded(network: Sam2) -> None:
+    hidden = copy.deepcopy(network)
+    tracker = Tracker(hidden, lost_after=2.0)
+    tracker.track(image(0), 0)
+    tracker.prompt(BOX)
+    hidden.sam_mask_decoder.pred_obj_score_head.layers[-1].bias -= 100.0
+    for second in range(1, 5):
+        tracker.track(image(second), second * 10**9)
+    other = Tracker(copy.deepcopy(hidden), lost_after=2.0)
+    other.track(image(9), 50 * 10**9)
+    loaded = other.load(tracker.save(1))
+    assert loaded.states == (State.LOST,)
+    assert loaded.last_seen == (46 * 10**9,)
+
+
+def test_the_same_object_gives_the_same_bytes(original: Tracker) -> None:
+    assert original.save(1) == original.save(1) != original.save(2)
+
+
+def test_what_was_loaded_can_be_corrected_from_then_on_but_not_before(network: Sam2, original: Tracker) -> None:
+    tracker = Tracker(network, history=0.5)
+    tracker.track(image(0), 0)
+    tracker.track(image(1), 10)
+    tracker.load(original.save(1))
+    with pytest.raises(ValueError, match="object 1 was loaded after the image of stamp 0 ns"):
+        tracker.prompt(BOX, object_id=1, stamp=0)
+    tracker.track(image(2), 20)
+    assert tracker.prompt(BOX, object_id=1, stamp=10).ids == (1,)
+
+
+def test_the_network_may_compute_in_another_precision(network: Sam2, original: Tracker) -> None:
+    tracker = Tracker(copy.deepcopy(network).to(torch.bfloat16))
+    tracker.track(image(0), 0)
+    assert tracker.load(original.save(1)).ids == (1,)
+
+
+def test_what_does_not_fit_is_refused_with_the_reason(network: Sam2, original: Tracker) -> None:
+    data = original.save(1)
+    other = copy.deepcopy(network)
+    other.no_mem_embed += 1.0
+    for tracker, wrong, sentence in (
+        (Tracker(other), data, "the memory is of the network with the fingerprint"),
+        (Tracker(network, image_size=96), data, "the memory is of the input size 64; this tracker has 96"),
+        (
+            Tracker(network),
+            data.replace(b'\\"version\\": 1', b'\\"version\\": 9'),
+            "version of the format 9; this tracker has 1",
+        ),
+        (Tracker(network), save({"x": torch.zeros(1)}), "not one that holds an object's memory"),
+        (Tracker(network), b"nonsense", "these 8 bytes are no safetensors file"),
+        (Tracker(network), data[:-10], "are no safetensors file"),
+        (Tracker(network), data.replace(b'\\"conditioning\\": 3', b'\\"conditioning\\": 0'), "have other shapes"),
+    ):
+        tracker.track(image(0), 0)
+        with pytest.raises(BadMemory, match=sentence):
+            tracker.load(wrong)
+        assert tracker.ids == ()
+        assert tracker.prompt(BOX).ids == (1,)
+
+
+def test_loading_needs_an_image_and_room(network: Sam2, original: Tracker) -> None:
+    tracker = Tracker(network, capacity=1)
+    with pytest.raises(NoImage):
+        tracker.load(original.save(1))
+    tracker.track(image(0), 0)
+    tracker.load(original.save(1))
+    with pytest.raises(CapacityExceeded):
+        tracker.load(original.save(2))
+    with pytest.raises(UnknownObject):
+        tracker.save(5)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.integers(0, 10**6), value=st.integers(0, 255))
+def test_a_file_with_a_wrong_byte_is_refused_or_harmless(
+    network: Sam2, original: Tracker, place: int, value: int
+) -> None:
+    data = bytearray(original.save(1))
+    data[place % 700] = value  # the header
+    tracker = Tracker(network, capacity=1)
+    tracker.track(image(0), 0)
+    try:
+        tracker.load(bytes(data))
+    except BadMemory:
+        assert tracker.ids == ()
+    tracker.track(image(1), 1)
