@@ -1,0 +1,92 @@
+"""The oriented box of an object of which one side is seen."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .footprint import fit_sphere, footprint
+from .oriented_box import UPRIGHT_CAMERA, OrientedBox
+from .plane import Plane, find_planes
+from .ranks import ranked
+from .surface import Surface
+
+Floats = NDArray[np.float64]
+
+_ENOUGH = 400  # points that are enough to tell a ball
+_THINNEST = 0.001  # metres
+
+
+def fitted_box(seen: Surface) -> OrientedBox:
+    """A ball's cube, else an upright box where a surface below the object is known, else the smallest box."""
+    ball = _ball(seen)
+    if ball is not None:
+        return ball
+    return _smallest(seen.points) if seen.support is None else _upright(seen, seen.support)
+
+
+def _ball(seen: Surface) -> OrientedBox | None:
+    """The cube around a ball, if the points are of one: all of it follows from the part that is seen."""
+    points = seen.points[:: max(1, len(seen.points) // _ENOUGH)]
+    centre, radius = fit_sphere(points)
+    middle_off, most_off = ranked(np.abs(np.linalg.norm(points - centre, axis=1) - radius), 0.5, 0.95)
+    if 2 * radius > 1.2 * seen.reach or middle_off > 0.03 * radius or most_off > 0.1 * radius:
+        return None
+    if np.mean(np.einsum("nd,nd->n", points - centre, points) < 0) < 0.95:
+        return None  # seen from inside: a bowl
+    rotation = UPRIGHT_CAMERA
+    if seen.support is not None:
+        rotation = np.column_stack((_directions(seen.support), seen.support.normal))
+    return OrientedBox(centre, rotation, np.full(3, 2 * radius))
+
+
+def _upright(seen: Surface, plane: Plane) -> OrientedBox:
+    """Its footprint on the plane, and from the plane, or from the object's lowest point, to its top."""
+    heights, directions = plane.heights(seen.points), _directions(plane)
+    middle = seen.points.sum(axis=0) / len(seen.points)
+    view = (middle / np.linalg.norm(middle)) @ directions
+    ground = footprint(seen.points @ directions, view, plane.spread)
+    bottom, top = ranked(heights, 0.005, 0.995)
+    # If the object stands on the plane, its lowest visible point hides the rest of its foot; if it does not, the plane
+    # is seen below that point, and the higher it is the further behind.
+    level = float(np.linalg.norm(view))
+    behind = max(0.0, bottom - plane.clearance) * level / max(float(np.sqrt(max(0.0, 1 - level * level))), 1e-6)
+    if seen.partly_hidden or behind < max(0.01, 0.16 * float(ground.size.min())):
+        bottom = 0.0
+    size = np.maximum((*ground.size, top - bottom), _THINNEST)
+    first = directions @ ground.axes[:, 0]
+    centre = directions @ ground.centre + plane.normal * (plane.offset + bottom + size[2] / 2)
+    return OrientedBox(centre, _rotation(first, plane.normal), size)
+
+
+def _smallest(points: Floats) -> OrientedBox:
+    """The smallest box around the points with one edge along a principal axis or the normal of a face that is seen."""
+    middle = points.mean(axis=0)
+    own = points - middle
+    axes = list(np.linalg.eigh(own.T @ own)[1].T)
+    axes += [face.normal for face in find_planes(points[:: max(1, len(points) // _ENOUGH)], 0.002 + 0.002 * middle[2])]
+    boxes = []
+    for normal in axes:
+        directions = np.linalg.svd(normal[None])[2][1:].T
+        (x, y), size, degrees = cv2.minAreaRect((own @ directions).astype(np.float32))
+        first = directions @ (np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees)))
+        second = directions @ (-np.sin(np.deg2rad(degrees)), np.cos(np.deg2rad(degrees)))
+        low, high = ranked(own @ normal, 0.005, 0.995)
+        rotation = np.stack((first, second, np.cross(first, second)), axis=1)
+        centre = middle + directions @ (x, y) + normal * (low + high) / 2
+        boxes.append(OrientedBox(centre, rotation, np.maximum((*size, high - low), _THINNEST)))
+    return min(boxes, key=lambda box: float(np.prod(box.size)))
+
+
+def _directions(plane: Plane) -> Floats:
+    """(3, 2) two directions along a plane as columns: to the right, and away from the camera or up in its image."""
+    away = np.array([0.0, -1.0, 0.0] if abs(plane.normal[2]) > 0.95 else [0.0, 0.0, 1.0])
+    away = away - plane.normal * (plane.normal @ away)
+    away /= np.linalg.norm(away)
+    return np.stack((np.cross(away, plane.normal), away), axis=1)
+
+
+def _rotation(first: Floats, normal: Floats) -> Floats:
+    """(3, 3) with z along the normal and x along the first."""
+    return np.stack((first, np.cross(normal, first), normal), axis=1)

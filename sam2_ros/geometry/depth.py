@@ -1,0 +1,26 @@
+"""A depth image that belongs to a colour image, pixel by pixel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class DepthImage:
+    """Distances along the optical axis, as a camera gives them."""
+
+    pixels: NDArray[np.uint16] | NDArray[np.float32]
+    """(H, W); 0, NaN, infinity or below 0 where the distance is not known."""
+    unit: float
+    """Metres that a value of 1 stands for."""
+
+    def metres(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        """(h, w) of a window of the image, a copy; 0 where the distance is not known."""
+        window = self.pixels[rows, columns].astype(np.float32)
+        window *= np.float32(self.unit)
+        if self.pixels.dtype.kind == "f":
+            window[~((window > 0) & (window < np.inf))] = 0.0
+        return window

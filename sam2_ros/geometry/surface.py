@@ -1,0 +1,195 @@
+"""What a depth image shows of one object: points of its surface, and the plane below it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .camera import Pinhole
+from .depth import DepthImage
+from .plane import Plane, find_planes, fit_plane
+from .ranks import ranked
+from .window import Box, Mask, Window, shrunk, widened
+
+Floats = NDArray[np.float64]
+
+_LEAST_PIXELS = 60
+_LEAST_SHARE = 0.2
+_FLAT = 0.2  # an object of which a smaller share rises above the surface that it lies on is flat
+_HIDDEN = 0.05  # share of an object's outline beside which something nearer may be
+_STEEPEST = 0.05  # metres in depth from which on neighbouring pixels are never of one surface
+_AROUND = 400  # points that are enough to find a plane, or to say how far an object is from it
+
+
+class NotLocated(ValueError):
+    """An object whose place the depth image does not tell; the message says why."""
+
+
+@dataclass(frozen=True)
+class Surface:
+    """What is seen of one object, in the optical frame."""
+
+    points: Floats
+    """(N, 3) metres, on the object."""
+    pixels: NDArray[np.intp]
+    """(N, 2) x y of each point in the image."""
+    support: Plane | None
+    """The plane that the object stands on or is above of, where one is seen."""
+    partly_hidden: bool
+    """Something nearer, or the image's edge, hides a part of the object."""
+    reach: float
+    """Metres, how large the object looks: the diagonal of its box in the image."""
+
+
+def surface(
+    mask: Mask,
+    box: Box,
+    taken: Mask,
+    depth: DepthImage,
+    camera: Pinhole,
+    hint: Plane | None = None,
+) -> Surface:
+    """The points of one object.
+
+    mask: (H, W) the object. taken: (H, W) every object. hint: a plane that may be the one below the object, a
+    neighbour's say. Of an object whose box has more than 8000 pixels every second, third, ... row and column is taken.
+
+    What the mask's edge picks up of the background is dropped: the plane below the object, what lies further from the
+    object's median depth than the object looks large, and what a jump in depth parts from the mask's inside.
+    Raises NotLocated where too little is left.
+    """
+    window = Window.around(mask, box, taken, depth, camera)
+    rim = int(np.clip(round(0.03 * np.sqrt(np.count_nonzero(window.mask))), 1, 5))
+    core = _core(window, rim)
+    (middle,) = ranked(window.depth[core], 0.5)
+    reach = float(np.hypot((box[2] - box[0]) / camera.fx, (box[3] - box[1]) / camera.fy)) * middle
+    near = window.known & (np.abs(window.depth - middle) <= reach)
+    support = _support(window, core & near, reach, hint)
+    raised = np.ones(core.shape, bool)
+    if support is not None:
+        raised = window.heights(support) > support.clearance
+        if np.count_nonzero(core & raised) < _FLAT * np.count_nonzero(core):
+            raised[:], near = True, core  # the mask alone says where a flat object ends
+    jump = _jump(window, middle, support)
+    seen = _parts(window, core, window.mask & near & raised, jump, 0.1 * reach)
+    rows, columns = np.nonzero(seen)
+    return Surface(
+        points=window.points(rows, columns),
+        pixels=window.image_pixels(rows, columns),
+        support=support,
+        partly_hidden=_touches_edge(box, mask.shape) or _is_hidden(window, seen, raised, rim, jump),
+        reach=reach,
+    )
+
+
+def _jump(window: Window, middle: float, support: Plane | None) -> float:
+    """Metres in depth among three neighbouring pixels from which on they are not of one surface."""
+    least = 0.015 + 0.01 * middle
+    if support is None:
+        return least
+    # The object's top may be seen at as glancing an angle as the surface below it: depth then grows from row to row by
+    # the height of a pixel over the tangent of that angle.
+    height, width = window.mask.shape
+    x, y = (float(value) for value in window.rays[height // 2, width // 2])
+    sine = -float(support.normal @ (x, y, 1.0)) / float(np.sqrt(x * x + y * y + 1))
+    tangent = sine / float(np.sqrt(max(1e-6, 1 - sine * sine)))
+    return float(np.clip(4 * window.pixel * middle / max(tangent, 0.01), least, _STEEPEST))
+
+
+def _core(window: Window, rim: int) -> Mask:
+    """What is surely object: the mask without its rim, where depth is known. Raises NotLocated."""
+    inner = shrunk(window.mask, rim)
+    core = inner & window.known
+    some, all_ = int(np.count_nonzero(core)), int(np.count_nonzero(inner))
+    if all_ < _LEAST_PIXELS:
+        raise NotLocated(f"the object's {np.count_nonzero(window.mask)} pixels are too few to say where it is")
+    if some < max(_LEAST_PIXELS, _LEAST_SHARE * all_):
+        least = max(_LEAST_PIXELS, round(_LEAST_SHARE * all_))
+        raise NotLocated(f"depth is known for {some} of the object's {all_} inner pixels; it must be for {least}")
+    return core
+
+
+def _support(window: Window, core: Mask, reach: float, hint: Plane | None) -> Plane | None:
+    """The plane that the object stands on or is above of; None if none is seen.
+
+    Of two planes around it, a table and a wall behind it say, it is the one that the object comes nearer to. The hint
+    is taken if it holds most of what is around.
+    """
+    points = window.points(*_thinned(core, _AROUND))
+    middle = points.sum(axis=0) / len(points)
+    around = window.points(*_thinned(window.known & ~widened(window.taken, 3), 2 * _AROUND))
+    away = around - middle
+    around = around[(away * away).sum(axis=1) < (1.5 * reach + 0.05) ** 2]
+    tolerance = 0.003 + 0.003 * float(middle[2]) ** 2
+    if hint is not None:
+        same = fit_plane(around, np.abs(hint.heights(around)) < tolerance, tolerance, 0.6 * len(around))
+        if same is not None and _lowest(points, same) is not None:
+            return same
+    best, nearest = None, np.inf
+    for plane in find_planes(around, tolerance):
+        lowest = _lowest(points, plane)
+        if lowest is not None and lowest < nearest:
+            best, nearest = plane, lowest
+    return best
+
+
+def _lowest(points: Floats, plane: Plane) -> float | None:
+    """Metres from a plane to an object's points on this side of it; None if the plane goes through the object."""
+    low, lower = ranked(plane.heights(points), 0.1, 0.02)
+    return lower if low > -plane.clearance else None
+
+
+def _parts(window: Window, core: Mask, allowed: Mask, jump: float, deeper: float) -> Mask:
+    """Of the pixels that may be the object's those that are. Raises NotLocated if they are too few.
+
+    Where depth jumps they fall into parts. The object's are the part with the most of the core, those with a twentieth
+    as much, and those that lie as deep as the first, as a handle does. The background at the mask's edge has no core
+    and lies deeper.
+    """
+    step = window.greatest(window.known, 1) - window.least(window.known, 1)
+    smooth = allowed & (step < jump)
+    count, labels = cv2.connectedComponents(smooth.view(np.uint8), connectivity=4)
+    cores = np.bincount(labels[core & smooth], minlength=count)
+    if count < 2 or not cores.any():
+        raise NotLocated("depth is so rough on the object that no part of a surface is found")
+    low, high = ranked(window.depth[labels == cores.argmax()], 0.01, 0.99)
+    sizes = np.bincount(labels[smooth], minlength=count)
+    means = np.bincount(labels[smooth], weights=window.depth[smooth], minlength=count) / np.maximum(sizes, 1)
+    kept = (cores >= 0.05 * cores.max()) | ((means > low - deeper) & (means < high + deeper))
+    kept[0] = False
+    seen = kept[labels]
+    # The pixels along a jump were left out on both of its sides; those on the object's side come back.
+    seen |= (
+        allowed
+        & (window.depth > window.least(seen, 1) - jump / 3)
+        & (window.depth < window.greatest(seen, 1) + jump / 3)
+    )
+    if np.count_nonzero(seen) < _LEAST_PIXELS:
+        raise NotLocated(f"{np.count_nonzero(seen)} pixels of the object have depth that fits; {_LEAST_PIXELS} must")
+    return seen
+
+
+def _is_hidden(window: Window, seen: Mask, raised: Mask, rim: int, jump: float) -> bool:
+    """Whether pixels around the object, also those in its mask's rim, are nearer than its edge beside them.
+
+    raised: what is not of the plane below, which is nearer than the object where it begins.
+    """
+    around = widened(window.mask, 3) & ~shrunk(window.mask, rim) & window.known & ~seen
+    edge = window.least(seen, 3)
+    beside = around & (edge < 1e6)
+    nearer = beside & raised & (window.depth < edge - jump)
+    return bool(np.count_nonzero(nearer) > _HIDDEN * np.count_nonzero(beside))
+
+
+def _touches_edge(box: tuple[int, int, int, int], shape: tuple[int, ...]) -> bool:
+    return box[0] <= 0 or box[1] <= 0 or box[2] >= shape[1] or box[3] >= shape[0]
+
+
+def _thinned(pixels: Mask, most: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of some of the pixels, evenly spread, about as many as asked for."""
+    step = max(1, round(np.sqrt(np.count_nonzero(pixels) / most)))
+    rows, columns = np.nonzero(pixels[::step, ::step])
+    return rows * step, columns * step

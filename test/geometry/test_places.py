@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sam2_ros.geometry.camera import Pinhole
+from sam2_ros.geometry.depth import DepthImage
+from sam2_ros.geometry.oriented_box import OrientedBox
+from sam2_ros.geometry.places import Place, locate
+
+CLOSE, ALIKE = 0.01, 0.2  # a centimetre, and a fifth of the size
+
+
+def _locate(scene: Any, camera: Pinhole) -> list[Place]:
+    masks, boxes, depth = scene.view()
+    places = locate(masks, boxes, depth, camera)
+    assert all(isinstance(place, Place) for place in places), places
+    return places
+
+
+def _check(box: OrientedBox, scene: Any, centre: tuple[float, float, float], size: tuple[float, float, float]) -> None:
+    """size: along axes such that the box's own, in any order of x and y, are meant."""
+    np.testing.assert_allclose(box.centre, scene.seen(centre), atol=CLOSE)
+    assert box.rotation[:, 2] @ scene.rotation[:, 2] > 0.999
+    np.testing.assert_allclose(sorted(box.size[:2]), sorted(size[:2]), rtol=ALIKE)
+    np.testing.assert_allclose(box.size[2], size[2], rtol=ALIKE)
+    np.testing.assert_allclose(box.rotation.T @ box.rotation, np.eye(3), atol=1e-9)
+    assert np.linalg.det(box.rotation) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.002])
+@pytest.mark.parametrize("elevation", [20.0, 40.0, 65.0])
+def test_box_can_and_ball_on_a_table(scene: Any, camera: Pinhole, elevation: float, noise: float) -> None:
+    scene = scene(elevation=elevation, noise=noise)
+    scene.box((-0.18, 0.0, 0.06), (0.10, 0.06, 0.12), yaw=25.0)
+    scene.can((0.0, 0.05, 0.0), 0.035, 0.11)
+    scene.ball((0.17, 0.0, 0.045), 0.045)
+
+    box, can, ball = _locate(scene, camera)
+
+    _check(box.box, scene, (-0.18, 0.0, 0.06), (0.10, 0.06, 0.12))
+    _check(can.box, scene, (0.0, 0.05, 0.055), (0.07, 0.07, 0.11))
+    _check(ball.box, scene, (0.17, 0.0, 0.045), (0.09, 0.09, 0.09))
+    assert all(place.upright and not place.partly_hidden for place in (box, can, ball))
+    if not noise:
+        # Named such that x is nearest to the camera's right.
+        yaw = scene.rotation @ [np.cos(np.deg2rad(25)), np.sin(np.deg2rad(25)), 0.0]
+        assert box.box.rotation[:, 0] @ yaw > 0.999
+
+
+def test_from_straight_above(scene: Any, camera: Pinhole) -> None:
+    """No side of the box is seen; that it goes down to the table follows from the table's being seen around it."""
+    scene = scene(elevation=89.9)
+    scene.box((0.0, 0.0, 0.05), (0.14, 0.08, 0.10), yaw=15.0)
+
+    (place,) = _locate(scene, camera)
+
+    _check(place.box, scene, (0.0, 0.0, 0.05), (0.14, 0.08, 0.10))
+
+
+def test_a_box_above_the_table_does_not_reach_down_to_it(scene: Any, camera: Pinhole) -> None:
+    scene = scene(elevation=30.0)
+    scene.box((0.0, 0.0, 0.16), (0.10, 0.06, 0.12))
+
+    (place,) = _locate(scene, camera)
+
+    _check(place.box, scene, (0.0, 0.0, 0.16), (0.10, 0.06, 0.12))
+
+
+def test_the_foot_of_a_can_that_is_hidden_is_on_the_table(scene: Any, camera: Pinhole) -> None:
+    scene = scene(elevation=30.0)
+    scene.can((0.0, 0.05, 0.0), 0.035, 0.12)
+    scene.box((0.0, -0.05, 0.02), (0.2, 0.04, 0.04))
+
+    can, _ = _locate(scene, camera)
+
+    assert can.partly_hidden
+    _check(can.box, scene, (0.0, 0.05, 0.06), (0.07, 0.07, 0.12))
+
+
+def test_in_the_air_three_sides_of_a_box_make_the_smallest_box(scene: Any, camera: Pinhole) -> None:
+    scene = scene(elevation=40.0, table=False)
+    scene.box((0.0, 0.0, 0.06), (0.10, 0.08, 0.12), yaw=25.0)
+
+    (place,) = _locate(scene, camera)
+
+    assert not place.upright
+    np.testing.assert_allclose(place.box.centre, scene.seen((0.0, 0.0, 0.06)), atol=CLOSE)
+    np.testing.assert_allclose(sorted(place.box.size), [0.08, 0.10, 0.12], rtol=ALIKE)
+
+
+def test_a_ball_in_the_air(scene: Any, camera: Pinhole) -> None:
+    scene = scene(table=False)
+    scene.ball((0.0, 0.0, 0.1), 0.04)
+
+    (place,) = _locate(scene, camera)
+
+    assert not place.upright
+    np.testing.assert_allclose(place.box.centre, scene.seen((0.0, 0.0, 0.1)), atol=0.001)
+    np.testing.assert_allclose(place.box.size, 0.08, rtol=0.03)
+
+
+def test_the_points_are_in_the_box(scene: Any, camera: Pinhole) -> None:
+    scene = scene()
+    scene.can((0.0, 0.0, 0.0), 0.04, 0.1)
+
+    (place,) = _locate(scene, camera)
+
+    own = (place.points - place.box.centre) @ place.box.rotation
+    assert (np.abs(own) <= place.box.size / 2 + 0.002).all()
+    assert place.points.dtype == np.float32 and place.points.shape == (len(place.pixels), 3)
+
+
+def test_depth_in_metres_gives_the_same(scene: Any, camera: Pinhole) -> None:
+    scene = scene()
+    scene.box((0.0, 0.0, 0.06), (0.10, 0.06, 0.12), yaw=25.0)
+    masks, boxes, depth = scene.view()
+    metres = DepthImage((depth.pixels / 1000).astype(np.float32), 1.0)
+
+    (by_millimetres,) = locate(masks, boxes, depth, camera)
+    (by_metres,) = locate(masks, boxes, metres, camera)
+
+    np.testing.assert_allclose(by_millimetres.box.corners, by_metres.box.corners, atol=1e-5)
+
+
+def test_holes_and_nan_are_passed_over(scene: Any, camera: Pinhole) -> None:
+    scene = scene()
+    scene.can((0.0, 0.0, 0.0), 0.04, 0.1)
+    depth, labels = scene.render()
+    holes = np.random.default_rng(1).random(depth.shape)
+    depth[holes < 0.1] = np.nan
+    depth[holes > 0.95] = np.inf
+    masks = (labels == 1)[None]
+
+    (place,) = locate(masks, _boxes(masks), DepthImage(depth.astype(np.float32), 1.0), camera)
+
+    assert isinstance(place, Place)
+    _check(place.box, scene, (0.0, 0.0, 0.05), (0.08, 0.08, 0.1))
+
+
+def test_the_axes_keep_their_names(scene: Any, camera: Pinhole) -> None:
+    scene = scene()
+    scene.box((0.0, 0.0, 0.06), (0.10, 0.06, 0.12), yaw=50.0)
+    masks, boxes, depth = scene.view()
+
+    (alone,) = locate(masks, boxes, depth, camera)
+    before = scene.rotation @ _yawed(44.0)
+    (after,) = locate(masks, boxes, depth, camera, [before])
+
+    assert isinstance(alone, Place) and isinstance(after, Place)
+    np.testing.assert_allclose(alone.box.size[:2], after.box.size[[1, 0]])
+    np.testing.assert_allclose(after.box.size[:2], [0.10, 0.06], rtol=0.05)
+
+
+def _yawed(yaw: float) -> np.ndarray:
+    turn = np.deg2rad(yaw)
+    return np.array([[np.cos(turn), -np.sin(turn), 0.0], [np.sin(turn), np.cos(turn), 0.0], [0.0, 0.0, 1.0]])
+
+
+def test_each_object_has_its_own_answer(scene: Any, camera: Pinhole) -> None:
+    scene = scene()
+    scene.can((-0.1, 0.0, 0.0), 0.04, 0.1)
+    scene.can((0.1, 0.0, 0.0), 0.04, 0.1)
+    masks, boxes, depth = scene.view()
+    masks = np.stack((np.zeros_like(masks[0]), masks[0], masks[1]))
+    boxes = np.concatenate((np.zeros((1, 4), int), boxes))
+    pixels = depth.pixels.copy()
+    pixels[masks[1]] = 0
+
+    absent, blind, seen = locate(masks, boxes, DepthImage(pixels, 0.001), camera)
+
+    assert absent == "the object is not in view"
+    assert isinstance(blind, str) and "depth is known for 0 of" in blind
+    assert isinstance(seen, Place)
+
+
+def test_no_objects_are_no_places(camera: Pinhole) -> None:
+    depth = DepthImage(np.ones((240, 320), np.uint16), 0.001)
+
+    assert locate(np.zeros((0, 240, 320), bool), np.zeros((0, 4)), depth, camera) == []
+
+
+def test_the_same_image_gives_the_same_places(scene: Any, camera: Pinhole) -> None:
+    scene = scene(noise=0.002)
+    scene.can((0.0, 0.0, 0.0), 0.04, 0.1)
+
+    (first,), (again,) = _locate(scene, camera), _locate(scene, camera)
+
+    np.testing.assert_array_equal(first.box.corners, again.box.corners)
+
+
+def _boxes(masks: np.ndarray) -> np.ndarray:
+    y, x = np.nonzero(masks[0])
+    return np.array([[x.min(), y.min(), x.max() + 1, y.max() + 1]])
