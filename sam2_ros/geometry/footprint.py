@@ -41,7 +41,7 @@ def footprint(points: Floats, view: Floats, noise: float) -> Footprint:
     held by the rectangle too, whose first axis points there. Else it is the rectangle around the points that fits that
     side best, whose extent is only what is seen.
     """
-    outermost, contour = _outermost(points)
+    outermost = contour = _outermost(points)
     if np.linalg.norm(view) > _STEEP:
         towards = contour - (outermost.min(axis=0) + outermost.max(axis=0)) / 2
         contour = contour[towards @ _unit(view) <= 0.2 * np.linalg.norm(towards, axis=1)]
@@ -96,17 +96,20 @@ def _fits(outermost: Floats, contour: Floats, angles: Floats) -> tuple[Floats, F
     return np.minimum(nearest, 0.1 * (high - low).max(axis=0)).mean(axis=0), low, high
 
 
-def _outermost(points: Floats) -> tuple[Floats, Floats]:
-    """(K, 2) the furthest points from the middle in each direction, and (K, 2) those that noise did not bring there."""
+def _outermost(points: Floats) -> Floats:
+    """(K, 2) the furthest points from the middle, one in each direction in which there are some.
+
+    Not the very furthest: three of a hundred may lie beyond, and directions with fewer than one in a thousand are left
+    out, because those are where noise and flying pixels are.
+    """
     x, y = (points - (points.min(axis=0) + points.max(axis=0)) / 2).T
     distances = np.sqrt(x * x + y * y)
     sectors = np.minimum((np.arctan2(y, x) / (2 * np.pi) + 0.5) * _SECTORS, _SECTORS - 0.5).astype(np.intp)
     # Sector by sector, in each from the furthest to the nearest.
     order = np.argsort(sectors - distances / (1.001 * float(distances.max()) + 1e-9))
     counts = np.bincount(sectors, minlength=_SECTORS)
-    counts = counts[counts > 0]
-    starts = np.cumsum(counts) - counts
-    return points[order[starts]], points[order[starts + (0.03 * counts).astype(np.intp)]]
+    ranks = np.cumsum(counts) - counts + (0.03 * counts).astype(np.intp)
+    return points[order[ranks[(counts > 0) & (counts >= 0.001 * len(points))]]]
 
 
 def _circle(points: Floats, radii: tuple[float, float], tolerance: float) -> tuple[Floats, float] | None:

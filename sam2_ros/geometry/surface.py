@@ -146,8 +146,8 @@ def _parts(window: Window, core: Mask, allowed: Mask, jump: float, deeper: float
     """Of the pixels that may be the object's those that are. Raises NotLocated if they are too few.
 
     Where depth jumps they fall into parts. The object's are the part with the most of the core, those with a twentieth
-    as much, and those that lie as deep as the first, as a handle does. The background at the mask's edge has no core
-    and lies deeper.
+    as much, and those that lie as deep as the first and are no crumbs, as a handle is. The background at the mask's
+    edge has no core and lies deeper.
     """
     step = window.greatest(window.known, 1) - window.least(window.known, 1)
     smooth = allowed & (step < jump)
@@ -155,10 +155,12 @@ def _parts(window: Window, core: Mask, allowed: Mask, jump: float, deeper: float
     cores = np.bincount(labels[core & smooth], minlength=count)
     if count < 2 or not cores.any():
         raise NotLocated("depth is so rough on the object that no part of a surface is found")
-    low, high = ranked(window.depth[labels == cores.argmax()], 0.01, 0.99)
+    main = cores.argmax()
+    low, high = ranked(window.depth[labels == main], 0.01, 0.99)
     sizes = np.bincount(labels[smooth], minlength=count)
     means = np.bincount(labels[smooth], weights=window.depth[smooth], minlength=count) / np.maximum(sizes, 1)
-    kept = (cores >= 0.05 * cores.max()) | ((means > low - deeper) & (means < high + deeper))
+    kept = (means > low - deeper) & (means < high + deeper) & (sizes >= 0.01 * sizes[main])
+    kept |= cores >= 0.05 * cores[main]
     kept[0] = False
     seen = kept[labels]
     # The pixels along a jump were left out on both of its sides; those on the object's side come back.

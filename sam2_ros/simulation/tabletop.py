@@ -9,6 +9,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from sam2_ros.geometry.oriented_box import OrientedBox
+
 from .paths import Path, Sway
 from .rendering import Renderer
 from .room import Builder, Room
@@ -16,6 +18,7 @@ from .things import KINDS, Paint, Thing
 from .views import Intrinsics, View
 
 Array = NDArray[np.float64]
+_AWAY = (0.0, 0.0, -50.0)
 
 
 @dataclass(frozen=True)
@@ -113,10 +116,26 @@ class Tabletop:
         eye, axes = self._eye(t)
         return Pose(axes.T @ (position - eye), axes.T @ rotation)
 
+    def box(self, object_id: int, t: float) -> OrientedBox:
+        """The smallest box that holds an object at t seconds, along the object's own axes, in the optical frame."""
+        pose = self.pose(object_id, t)
+        low, high = self.bounds(object_id)
+        return OrientedBox(pose.position + pose.rotation @ ((low + high) / 2), pose.rotation, high - low)
+
+    def whole(self, object_id: int, t: float) -> NDArray[np.bool_]:
+        """(H, W) where an object would be seen at t seconds if no other stood before it."""
+        return self._render(t, {object_id - 1}, depth=False).labels == object_id
+
     def frame(self, t: float, *, depth: bool = True) -> Frame:
         """The scene at t seconds; without depth it is a little faster."""
+        return self._render(t, set(range(len(self._things))), depth)
+
+    def _render(self, t: float, shown: set[int], depth: bool) -> Frame:
+        """shown: indices of the objects that are on the table; the others are far below it."""
         for k in range(len(self._things)):
             self._data.mocap_pos[k], self._data.mocap_quat[k] = self._placed(k, t)
+            if k not in shown:
+                self._data.mocap_pos[k] = _AWAY
         eye, axes = self._eye(t)
         self._data.mocap_pos[-1] = eye
         # MuJoCo's cameras look along -z with y up.

@@ -98,6 +98,30 @@ def test_labelled_points_lie_inside_their_object(seed: int) -> None:
     tabletop.close()
 
 
+def test_the_box_of_an_object_is_where_its_pixels_are(demo: Tabletop) -> None:
+    frame = demo.frame(1.0)
+    camera = demo.intrinsics
+    for object_id in demo.names:
+        corners = demo.box(object_id, 1.0).corners
+        pixels = corners[:, :2] / corners[:, 2:] * (camera.fx, camera.fy) + (camera.cx, camera.cy)
+        rows, columns = np.nonzero(frame.labels == object_id)
+        assert columns.min() > pixels[:, 0].min() - 1 and columns.max() < pixels[:, 0].max() + 1
+        assert rows.min() > pixels[:, 1].min() - 1 and rows.max() < pixels[:, 1].max() + 1
+
+
+def test_the_whole_of_an_object_is_what_is_seen_and_what_others_hide(demo: Tabletop) -> None:
+    t = 5.2  # the can is half behind the cereal box
+    labels = demo.frame(t).labels
+    shares = {}
+    for object_id in demo.names:
+        whole, seen = demo.whole(object_id, t), labels == object_id
+        assert not (seen & ~whole).any()
+        shares[object_id] = seen.sum() / whole.sum()
+    assert shares[CAN] < 0.9
+    assert shares[BALL] == 1.0
+    np.testing.assert_array_equal(demo.frame(t).labels, labels)
+
+
 def test_an_object_is_hidden_for_a_while_and_comes_back() -> None:
     step = 0.25
     tabletop = Tabletop(0, width=160, height=120, samples=0, shadow_map=256)
