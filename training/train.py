@@ -13,6 +13,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
 
 from sam2_ros.network import Sam2, Sam2Config
 
@@ -27,12 +29,13 @@ from .bank import Bank, load_bank
 from .clips import make_clip
 from .curve import draw_curve
 from .export import export
+from .parallel import launch, share_gradients
 from .rollout import PROMPTS, roll
 from .trunk import imagenet_weights
+from .validation import validate
 
 _PROMPT_SHARES = (0.3, 0.35, 0.35)
-_HELD_OUT = 10**9
-"""Clips from this number on are never trained on."""
+_SHOWN = ("total", "focal", "dice", "iou", "presence")
 
 
 @dataclass(frozen=True)
@@ -50,15 +53,17 @@ class Stage:
     dice: float
     trusted: float
     """Probability that a frame's presence is told rather than predicted."""
-    tables: float = 0.5
+    tables: float = 0.3
     """Share of clips that show a rendered table."""
+    last: float = 0.0
+    """Learning rate at the end of the stage."""
 
 
 STAGES = (
     Stage("images", 900, size=128, frames=1, clips=8, objects=3, rate=1e-3, frozen=16, dice=3, trusted=1.0),
-    Stage("clips", 650, size=128, frames=4, clips=4, objects=3, rate=6e-4, frozen=5, dice=2, trusted=0.7),
-    Stage("large", 600, size=256, frames=5, clips=2, objects=3, rate=3e-4, frozen=5, dice=1, trusted=0.2, tables=0.75),
-    Stage("refine", 300, size=256, frames=5, clips=2, objects=3, rate=3e-4, frozen=5, dice=1, trusted=0.0, tables=0.75),
+    Stage("clips", 450, size=128, frames=5, clips=4, objects=3, rate=6e-4, frozen=5, dice=2, trusted=0.4, last=4e-4),
+    Stage("middle", 800, size=192, frames=7, clips=2, objects=3, rate=4e-4, frozen=5, dice=1, trusted=0.1, last=2.5e-4),
+    Stage("large", 800, size=256, frames=8, clips=2, objects=2, rate=2.5e-4, frozen=5, dice=1, trusted=0.0),
 )
 
 
@@ -97,8 +102,13 @@ class Average:
 class Training:
     """The state of a run, as it is written to and read from its folder."""
 
-    def __init__(self, folder: Path, bank: Bank, *, seed: int, device: str, target: Path | None) -> None:
-        self.folder, self.bank, self.seed, self.device, self.target = folder, bank, seed, device, target
+    def __init__(
+        self, folder: Path, bank: Bank, *, seed: int, device: str, target: Path | None, rank: int = 0, ranks: int = 1
+    ) -> None:
+        """rank, ranks: which of how many processes this is; the first one writes and prints."""
+        self.folder, self.seed, self.device, self.target = folder, seed, device, target
+        self.rank, self.ranks = rank, ranks
+        self.bank, self.held_out = bank.split()
         torch.manual_seed(seed)
         self.config = Sam2Config.named("nano")
         self.network = Sam2(self.config).to(device)
@@ -119,35 +129,42 @@ class Training:
             if self.step < stage.steps:
                 self._run_stage(stage)
             self.stage, self.step = self.stage + 1, 0
-            self._write(None)
+            if self.rank == 0:
+                self._write(None)
 
     def _run_stage(self, stage: Stage) -> None:
         optimiser = self._optimiser(stage)
         written = time.monotonic()
         began, count = time.monotonic(), 0
-        for images, masks in self._batches(stage):
+        quiet = True if self.rank else None  # None: quiet where nobody looks
+        bar = tqdm(self._batches(stage), desc=stage.name, initial=self.step, total=stage.steps, disable=quiet)
+        for images, masks in bar:
             values = self._step(stage, optimiser, images.to(self.device), masks.to(self.device))
             self.step, count = self.step + 1, count + 1
+            if self.rank:
+                continue
             self.average.update(self.network)
             self.log.append(values)
+            bar.set_postfix({name: f"{np.mean([one[name] for one in self.log[-20:]]):.3f}" for name in _SHOWN})
             if self.step % 50 == 0:
                 self._print(stage, (time.monotonic() - began) / count)
             if time.monotonic() - written > 240:
                 self._write(optimiser)
                 written = time.monotonic()
-        self._print(stage, (time.monotonic() - began) / max(1, count), validate=True)
+        if self.rank == 0:
+            self._print(stage, (time.monotonic() - began) / max(1, count), at_end=True)
 
     def _batches(self, stage: Stage) -> Iterator[tuple[Tensor, Tensor]]:
         number = STAGES.index(stage) if stage in STAGES else 0
         clips = Clips(self.bank, stage, self.seed, first=number * 10**7)
-        order = range(self.step * stage.clips, stage.steps * stage.clips)
-        loader = DataLoader(clips, stage.clips, sampler=order, num_workers=1, prefetch_factor=6)
+        order = range(self.step * stage.clips + self.rank, stage.steps * stage.clips, self.ranks)
+        loader = DataLoader(clips, stage.clips // self.ranks, sampler=order, num_workers=1, prefetch_factor=6)
         yield from loader
 
     def _step(self, stage: Stage, optimiser: torch.optim.Optimizer, images: Tensor, masks: Tensor) -> dict[str, Any]:
         for group in optimiser.param_groups:
             group["lr"] = group["share"] * _rate(stage, self.step)
-        random = np.random.default_rng((self.seed, self.stage, self.step))
+        random = np.random.default_rng((self.seed, self.stage, self.step, self.rank))
         prompt = str(random.choice(PROMPTS, p=_PROMPT_SHARES))
         self.network.train()
         with torch.autocast(torch.device(self.device).type, torch.bfloat16):
@@ -155,6 +172,7 @@ class Training:
         total = losses.total(stage.dice)
         optimiser.zero_grad(set_to_none=True)
         total.backward()
+        share_gradients(self.network.parameters())
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         optimiser.step()
         shown = losses.in_view.clamp(min=1)
@@ -187,44 +205,16 @@ class Training:
             self._stored_optimiser = None
         return optimiser
 
-    def _print(self, stage: Stage, seconds: float, *, validate: bool = False) -> None:
+    def _print(self, stage: Stage, seconds: float, *, at_end: bool = False) -> None:
         recent = self.log[-50:]
-        names = ("total", "focal", "dice", "iou", "presence")
-        text = "  ".join(f"{name} {np.mean([entry[name] for entry in recent]):.4f}" for name in names)
+        text = "  ".join(f"{name} {np.mean([entry[name] for entry in recent]):.4f}" for name in _SHOWN)
         pace = f"{seconds:.2f} s a step, {(stage.steps - self.step) * seconds / 60:.0f} min left"
-        print(f"{stage.name} {self.step}/{stage.steps}  {text}  {pace}", flush=True)
-        if validate or self.step % 500 == 0:
-            print("held out: " + "  ".join(f"{k} {v:.3f}" for k, v in self.validate(stage).items()), flush=True)
-
-    @torch.no_grad()
-    def validate(self, stage: Stage, clips: int = 12) -> dict[str, float]:
-        """Mean IoU by kind of prompt and the share of frames with presence right, on clips never trained on."""
-        network = Sam2(self.config).to(self.device)
-        network.load_state_dict(self.average.state)
-        network.eval()
-        result: dict[str, float] = {}
-        right = total = 0
-        for prompt in PROMPTS:
-            overlaps = []
-            for number in range(clips):
-                clip = make_clip(self.bank, _HELD_OUT + number, frames=6, objects=3, size=stage.size, seed=self.seed)
-                images, masks = torch.from_numpy(clip.images)[None], torch.from_numpy(clip.masks)[None]
-                random = np.random.default_rng(number)
-                rollout = roll(
-                    network, images.to(self.device), masks.to(self.device), random, prompt=prompt, trusted=0, correct=0
-                )
-                for t in range(1, len(rollout.chosen)):
-                    logits = torch.nn.functional.interpolate(
-                        rollout.chosen[t][:, None].float(), size=stage.size, mode="bilinear"
-                    )
-                    guess, truth = (logits[:, 0] > 0).cpu(), masks[0, t]
-                    shown = truth.flatten(1).any(1)
-                    right += int((guess.flatten(1).any(1) == shown).sum())
-                    total += len(shown)
-                    either = (guess | truth).flatten(1).sum(1).clamp(min=1)
-                    overlaps += ((guess & truth).flatten(1).sum(1) / either)[shown].tolist()
-            result[prompt] = float(np.mean(overlaps))
-        return {**result, "presence": right / total}
+        tqdm.write(f"{stage.name} {self.step}/{stage.steps}  {text}  {pace}")
+        if at_end or self.step % 500 == 0:
+            network = Sam2(self.config).to(self.device)
+            network.load_state_dict(self.average.state)
+            values = validate(network.eval(), self.held_out, size=stage.size, seed=self.seed)
+            tqdm.write("held out: " + "  ".join(f"{name} {value:.3f}" for name, value in values.items()))
 
     def _write(self, optimiser: torch.optim.Optimizer | None) -> None:
         content = {
@@ -256,9 +246,10 @@ class Training:
 
 
 def _rate(stage: Stage, step: int) -> float:
-    """Learning rate: a warm-up of 200 steps, then a cosine to nothing."""
-    warm = min(1.0, (step + 1) / 200)
-    return stage.rate * warm * 0.5 * (1 + float(np.cos(np.pi * step / stage.steps)))
+    """Learning rate: a warm-up over a tenth of the stage, then a cosine down to the last one."""
+    warm = min(1.0, (step + 1) / (0.1 * stage.steps))
+    falling = 0.5 * (1 + float(np.cos(np.pi * step / stage.steps)))
+    return warm * (stage.last + (stage.rate - stage.last) * falling)
 
 
 def main() -> None:
@@ -267,12 +258,25 @@ def main() -> None:
     parser.add_argument("--target", type=Path, default=Path("sam2_ros/checkpoints/nano.safetensors"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--processes", type=int, default=1, choices=(1, 2), help="2 is faster on two CPU cores")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    bank = load_bank(arguments.folder)
-    training = Training(arguments.folder, bank, seed=arguments.seed, device=arguments.device, target=arguments.target)
+    load_bank(arguments.folder)  # prepared here once, not in every process
     print(json.dumps([asdict(stage) for stage in STAGES]), flush=True)
-    training.run(STAGES)
+    launch(arguments.processes, partial(_train, arguments))
+
+
+def _train(arguments: argparse.Namespace, rank: int) -> None:
+    bank = load_bank(arguments.folder)
+    Training(
+        arguments.folder,
+        bank,
+        seed=arguments.seed,
+        device=arguments.device,
+        target=arguments.target,
+        rank=rank,
+        ranks=arguments.processes,
+    ).run(STAGES)
 
 
 if __name__ == "__main__":

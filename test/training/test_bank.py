@@ -1,27 +1,26 @@
-"""The bank: which sprites are taken, how they are cut, what is said where a source is missing."""
+"""The bank: which sprites are taken, how they are cut, what is kept for validation."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 from training import bank as module
-from training.bank import _photographs, _sprites, _trim, load_bank
+from training.bank import Bank, _of_wheel, _off_plain_background, _shrunk, _sprites, _trim, load_bank
 
 
 def picture(*, size: int = 120) -> np.ndarray:
-    """A blue disc (BGRA), transparent around it, and in the corner of its box a small red dot apart from it."""
+    """A blue disc (RGBA), transparent around it, and in the corner of its box a small red dot apart from it."""
     y, x = np.mgrid[:size, :size]
     out = np.zeros((size, size, 4), np.uint8)
-    out[(x - 50) ** 2 + (y - 60) ** 2 < 40**2] = (255, 0, 0, 255)
-    out[22:28, 12:18] = (0, 0, 255, 255)
+    out[(x - 50) ** 2 + (y - 60) ** 2 < 40**2] = (0, 0, 255, 255)
+    out[22:28, 12:18] = (255, 0, 0, 255)
     return out
 
 
-def test_the_largest_part_is_cut_out_and_turned_to_rgb() -> None:
+def test_the_largest_part_is_cut_out_and_scaled() -> None:
     sprite = _trim(picture())
     assert sprite is not None
     assert max(sprite.shape[:2]) == module._SPRITE and sprite.shape[2] == 4
@@ -30,7 +29,7 @@ def test_the_largest_part_is_cut_out_and_turned_to_rgb() -> None:
     assert 0.7 < (sprite[..., 3] > 127).mean() < 0.85  # pi / 4
 
 
-@pytest.mark.parametrize(("height", "width"), [(10, 10), (20, 200), (200, 30)])
+@pytest.mark.parametrize(("height", "width"), [(10, 10), (20, 200), (300, 30)])
 def test_what_is_tiny_or_very_long_is_left_out(height: int, width: int) -> None:
     assert _trim(np.full((height, width, 4), 255, np.uint8)) is None
 
@@ -39,38 +38,58 @@ def test_a_transparent_picture_is_left_out() -> None:
     assert _trim(np.zeros((100, 100, 4), np.uint8)) is None
 
 
-def test_plain_rectangles_and_pictures_without_opacity_are_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "CLIP_ART", tmp_path)
-    cv2.imwrite(str(tmp_path / "disc.png"), picture())
-    cv2.imwrite(str(tmp_path / "filled.png"), np.full((100, 100, 4), 255, np.uint8))
-    cv2.imwrite(str(tmp_path / "opaque.png"), np.full((100, 100, 3), 255, np.uint8))
-    assert len(_sprites(10, np.random.default_rng(0))) == 1
+def test_plain_rectangles_and_pictures_without_opacity_are_left_out() -> None:
+    filled, opaque = np.full((100, 100, 4), 255, np.uint8), np.full((100, 100, 3), 255, np.uint8)
+    assert len(_sprites([picture(), filled, opaque], 10)) == 1
 
 
-def test_missing_clip_art_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CLIP_ART", tmp_path)
-    with pytest.raises(FileNotFoundError, match="openclipart-png"):
-        _sprites(1, np.random.default_rng(0))
+def test_a_thing_on_a_plain_background_is_cut_out() -> None:
+    photograph = np.full((400, 500, 3), 240, np.uint8)
+    photograph[150:300, 200:350] = (180, 30, 40)
+    cut = _off_plain_background(photograph)
+    assert cut is not None and cut.shape == (400, 500, 4)
+    opaque = cut[..., 3] > 127
+    assert abs(opaque.sum() - 150**2) < 0.05 * 150**2
+    assert opaque[225, 275] and not opaque[100, 100]
 
 
-def test_missing_photographs_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_photograph_without_a_plain_border_is_not_cut() -> None:
+    random = np.random.default_rng(0)
+    assert _off_plain_background(random.integers(0, 255, (400, 500, 3), dtype=np.uint8)) is None
+
+
+def test_photographs_have_one_shorter_side_and_no_opacity() -> None:
+    assert _shrunk(np.zeros((900, 1200, 4), np.uint8)).shape == (400, 533, 3)
+    assert _shrunk(np.zeros((100, 2000, 3), np.uint8)).shape == (400, 800, 3), "a panorama is cut"
+
+
+def test_missing_photographs_name_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(FileNotFoundError, match="--group train"):
-        _photographs()
+        _of_wheel()
+
+
+def numbered(count: int) -> Bank:
+    """Pictures that can be told apart by their first value."""
+    sprites = [np.full((5, 4, 4), n, np.uint8) for n in range(count)]
+    photographs = [np.full((6, 7, 3), n, np.uint8) for n in range(count)]
+    scene = np.zeros((8, 4, 4, 3), np.uint8)
+    return Bank(sprites, sprites, photographs, [(scene + n, np.ones((8, 4, 4), np.uint8)) for n in range(count)])
+
+
+def test_validation_shares_no_picture_with_training() -> None:
+    kept, held_out = numbered(30).split()
+    for name in ("drawings", "cutouts", "photographs", "tables"):
+        one, other = ({int(np.ravel(item[0])[0]) for item in getattr(part, name)} for part in (kept, held_out))
+        assert one | other == set(range(30)) and not one & other and len(other) == 3
 
 
 def test_a_bank_is_prepared_once_and_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scene = np.arange(8 * 4 * 4 * 3, dtype=np.uint8).reshape(8, 4, 4, 3), np.ones((8, 4, 4), np.uint8)
-    monkeypatch.setattr(module, "_sprites", lambda count, random: [np.full((5, 4, 4), n, np.uint8) for n in (1, 2)])
-    monkeypatch.setattr(module, "_photographs", lambda: [np.full((6, 7, 3), 9, np.uint8)])
-    monkeypatch.setattr(module, "_tables", lambda count, random: [scene])
-    first = load_bank(tmp_path, sprites=2, tables=1)
-    monkeypatch.setattr(module, "_sprites", lambda *_: pytest.fail("prepared a second time"))
-    again = load_bank(tmp_path, sprites=2, tables=1)
-    assert [sprite[0, 0, 0] for sprite in again.sprites] == [1, 2]
-    assert np.array_equal(again.photographs[0], first.photographs[0])
-    for one, other in zip(again.tables[0], scene, strict=True):
-        assert np.array_equal(one, other)
+    monkeypatch.setattr(module, "_prepare", lambda *_: numbered(3))
+    first = load_bank(tmp_path, drawings=3, tables=3)
+    monkeypatch.setattr(module, "_prepare", lambda *_: pytest.fail("prepared a second time"))
+    again = load_bank(tmp_path, drawings=3, tables=3)
+    assert [sprite[0, 0, 0] for sprite in again.drawings] == [0, 1, 2]
+    assert np.array_equal(again.photographs[2], first.photographs[2])
+    assert np.array_equal(again.tables[1][0], numbered(3).tables[1][0])
     assert not list(tmp_path.glob("*.part*"))

@@ -12,11 +12,13 @@ import torch
 from sam2_ros.network import Sam2, Sam2Config, load_network
 from sam2_ros.network.efficientnet import EfficientNetLite0
 from training import train
+from training.clips import Clip
 from training.rollout import PROMPTS, roll
 from training.train import Stage, Training
 
 from .test_clips import small_bank
 
+CLIP = Clip(np.zeros((2, 64, 64, 3), np.uint8), np.ones((2, 2, 64, 64), bool))
 STAGE = Stage("small", 4, size=64, frames=2, clips=1, objects=2, rate=1e-3, frozen=5, dice=1, trusted=0.5)
 
 
@@ -26,7 +28,7 @@ def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     torch.manual_seed(0)
     trunk = EfficientNetLite0().state_dict()
     monkeypatch.setattr(train, "imagenet_weights", lambda: trunk)
-    monkeypatch.setattr(Training, "validate", lambda *_: {})
+    monkeypatch.setattr(train, "validate", lambda *_, **__: {})
     bank = small_bank()
 
     def begin(name: str, **more) -> Training:
@@ -93,3 +95,12 @@ def test_another_seed_in_the_same_folder_is_refused(begin) -> None:
     begin("run").run((replace(STAGE, steps=1),))
     with pytest.raises(ValueError, match="was begun with seed 3, not 4"):
         begin("run", seed=4)
+
+
+def test_two_processes_share_a_step_and_miss_no_clip(begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr(train, "make_clip", lambda bank, number, **_: seen.append(number) or CLIP)
+    monkeypatch.setattr(train, "DataLoader", lambda clips, batch, sampler, **_: [clips[index] for index in sampler])
+    for rank in range(2):
+        list(begin("run", rank=rank, ranks=2)._batches(replace(STAGE, clips=2)))
+    assert sorted(seen) == list(range(8)) and seen[:4] == [0, 2, 4, 6]
