@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -68,20 +68,18 @@ class History:
         """Of the oldest frame that can be found; of the next frame if there is none."""
         return min(self._frames, default=self._next)
 
-    def add(self, stamp: int, height: int, width: int, features: Features) -> Frame:
-        """Keeps a copy of the features (of a batch of one) and lets go what has become too old."""
-        slot = self._next % len(self._features.top)
+    def add(self, frame: Frame) -> None:
+        """Keeps the frame that has the next number, with a copy of its features, and lets go what is too old."""
+        slot = frame.number % len(self._features.top)
         kept = Features(self._features.fine[slot], self._features.middle[slot], self._features.top[slot])
-        kept.fine.copy_(features.fine)
-        kept.middle.copy_(features.middle)
-        kept.top.copy_(features.top)
-        frame = Frame(self._next, stamp, height, width, kept)
-        too_old = stamp - round(self._seconds * 1e9)
-        first = self._next - len(self._features.top) + 1
+        kept.fine.copy_(frame.features.fine)
+        kept.middle.copy_(frame.features.middle)
+        kept.top.copy_(frame.features.top)
+        too_old = frame.stamp - round(self._seconds * 1e9)
+        first = frame.number - len(self._features.top) + 1
         self._frames = {n: held for n, held in self._frames.items() if n >= first and held.stamp >= too_old}
-        self._frames[frame.number] = frame
-        self._next += 1
-        return frame
+        self._frames[frame.number] = replace(frame, features=kept)
+        self._next = frame.number + 1
 
     def clear(self) -> None:
         """Forgets the frames; their numbers are not used again."""

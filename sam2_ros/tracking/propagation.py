@@ -50,10 +50,10 @@ class Propagation:
         if any(wary):
             whole = (choice.logits > 0).float().mean(dim=(1, 2, 3)) > _WHOLE_IMAGE
             choice = self._network.hide(choice, whole & torch.tensor(list(wary), device=whole.device))
-        self._store(rows, choice)
         masks = self._upsample(choice.logits).sigmoid()
         memory = self._network.encode_memory(frame.features.top, masks, choice.score)
         self._bank.write(rows, frame.number, memory, choice.pointer, conditioning=False)
+        self._store(rows, choice)
 
     def prompt(self, row: int, frame: Frame, prompts: Sequence[Prompt], *, begins: bool) -> Readings:
         """Answers all prompts of one object on a frame in their order, and remembers the last answer.

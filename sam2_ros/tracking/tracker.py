@@ -163,7 +163,7 @@ class Tracker:
         record.take_last(object_id)
         if record.began is None and not record.prompts:
             self.remove(object_id)
-            return self._tracks().none()
+            return self._newest_tracks().none()
         return self._retrace(object_id, record, frame)
 
     @torch.inference_mode()
@@ -214,7 +214,7 @@ class Tracker:
         record = ObjectRecord(row, began, since=number, views={number - 1: before})
         self._follow([record], frame)
         object_id = self._commit(None, record)
-        return self._tracks().only(object_id)
+        return self._newest_tracks().only(object_id)
 
     def _check_room(self) -> None:
         if len(self._objects) == self._capacity:
@@ -243,13 +243,20 @@ class Tracker:
     def _advance(self, features: Features, height: int, width: int, stamp: int) -> Tracks:
         """Takes in an encoded image and tracks every object onto it."""
         self._begin_stream_if_new(stamp, height, width)
-        frame = self._history.add(stamp, height, width, features)
-        records = [self._objects[object_id] for object_id in self.ids]
-        for record in records:
-            record.prune(self._history.oldest_number)
+        frame = Frame(self._history.next_number, stamp, height, width, features)
+        records = self._records()
         if records:
             self._follow(records, frame)
-        return self._tracks()
+        looked = self._look(records, frame)
+        # Only now, so that an error of the device on the way leaves no frame on which the objects were not tracked.
+        self._history.add(frame)
+        for record in records:
+            record.prune(self._history.oldest_number)
+        return self._tracks(*looked)
+
+    def _records(self) -> list[ObjectRecord]:
+        """Of all objects, in the order of `ids`."""
+        return [self._objects[object_id] for object_id in self.ids]
 
     def _follow(self, records: Sequence[ObjectRecord], frame: Frame) -> None:
         """Tracks objects onto a frame. One that is lost does not come back as the whole image."""
@@ -281,7 +288,7 @@ class Tracker:
                 continue
             self._look([record], frame)
         object_id = self._commit(object_id, record)
-        return replace(self._tracks().only(object_id), readings=readings)
+        return replace(self._newest_tracks().only(object_id), readings=readings)
 
     def _commit(self, object_id: int | None, record: ObjectRecord) -> int:
         """Lets a record that was built up in a free row be an object's, a new one's if None; returns the id."""
@@ -312,11 +319,12 @@ class Tracker:
             record.views[frame.number] = View.after(view, frame.stamp, share, in_view=bool(visible))
         return logits, masks & in_view[:, None, None]
 
-    def _tracks(self) -> Tracks:
-        """All objects on the newest frame, brought back to the host."""
-        frame, ids = self._history.newest, self.ids
-        records = [self._objects[object_id] for object_id in ids]
-        logits, masks = self._look(records, frame)
+    def _newest_tracks(self) -> Tracks:
+        return self._tracks(*self._look(self._records(), self._history.newest))
+
+    def _tracks(self, logits: Tensor, masks: Tensor) -> Tracks:
+        """All objects on the newest frame, brought back to the host; takes what `_look` gave for them."""
+        frame, ids, records = self._history.newest, self.ids, self._records()
         if self._non_overlap and len(ids) > 1:
             masks = keep_highest(logits, masks)
         measures = measure(masks)

@@ -448,3 +448,20 @@ def test_an_error_in_the_middle_of_a_late_prompt_changes_nothing(
     with pytest.raises(RuntimeError, match="out of memory"):
         tracker.prompt(click(50, 20), object_id=1, stamp=2)
     np.testing.assert_equal(state_of(tracker), before)
+
+
+def test_an_error_of_the_device_while_tracking_loses_one_image_and_no_object(
+    network: Sam2, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    struck, spared = Tracker(network), Tracker(network)
+    for tracker in (struck, spared):
+        tracker.track(image(0), 0)
+        tracker.prompt(BOX)
+        tracker.track(image(1), 1)
+    before = state_of(struck)
+    with monkeypatch.context() as patch:
+        patch.setattr(Sam2, "encode_memory", None)
+        with pytest.raises(TypeError):
+            struck.track(image(2), 2)
+    np.testing.assert_equal(state_of(struck), before)
+    np.testing.assert_equal(struck.track(image(3), 3).logits, spared.track(image(3), 3).logits)
