@@ -1,0 +1,120 @@
+"""Depth images as they come, and the one that belongs to an image."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+import numpy as np
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from sam2_ros.geometry.depth import DepthImage
+
+from .images import BadImageMessage, to_array
+from .messages import to_nanoseconds
+
+_KEPT = 8
+_PATIENCE = 0.02  # seconds for which a depth image that is still on its way is waited for
+_METRES = {"16UC1": 0.001, "mono16": 0.001, "32FC1": 1.0}
+
+
+class NoDepth(ValueError):
+    """There is no depth for an image; the message says why."""
+
+
+def to_depth_image(message: Image, header: Header, height: int, width: int) -> DepthImage:
+    """A depth image that is registered to the image with this header and size, not copied. Raises NoDepth.
+
+    16UC1 is in millimetres and 32FC1 in metres, as REP 118 has it.
+    """
+    unit = _METRES.get(message.encoding)
+    if unit is None:
+        raise NoDepth(f"the depth image's encoding is {message.encoding!r}; it must be 16UC1 or 32FC1")
+    if message.header.frame_id != header.frame_id:
+        raise NoDepth(
+            f"the depth image is in the frame {message.header.frame_id!r} and the image in {header.frame_id!r}; the "
+            "camera must be set to register depth to its colour image"
+        )
+    if (message.height, message.width) != (height, width):
+        raise NoDepth(
+            f"the depth image has {message.width}x{message.height} pixels and the image {width}x{height}; the camera "
+            "must be set to register depth to its colour image"
+        )
+    try:
+        pixels = to_array(message)
+    except BadImageMessage as error:
+        raise NoDepth(f"of the depth image: {error}") from error
+    if message.encoding == "32FC1":
+        return DepthImage(np.asarray(pixels, np.float32), unit)
+    return DepthImage(np.asarray(pixels, np.uint16), unit)
+
+
+class DepthMatcher:
+    """Keeps the newest depth images, and the one that comes nearest to the stamp that is waited for.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self, topic: str, tolerance: float) -> None:
+        """topic: to name in reasons. tolerance: seconds between an image's stamp and that of its depth image."""
+        self._topic = topic
+        self._tolerance = round(1e9 * tolerance)
+        self._newest: deque[Image] = deque(maxlen=_KEPT)
+        self._wanted: int | None = None
+        self._match: Image | None = None
+        self._match_distance = 0
+        self._arrival = threading.Condition()
+
+    def put(self, message: Image) -> None:
+        """Takes a depth image that has come."""
+        with self._arrival:
+            self._newest.append(message)
+            self._consider(message)
+            self._arrival.notify_all()
+
+    def expect(self, stamp: int) -> None:
+        """Says for which image's stamp, in nanoseconds, depth will be taken next; it is kept until then."""
+        with self._arrival:
+            self._want(stamp)
+
+    def take(self, stamp: int) -> Image:
+        """The depth image for this stamp; waits a moment if it may still come. Raises NoDepth."""
+        with self._arrival:
+            if stamp != self._wanted:
+                self._want(stamp)
+            if self._match is None and self._may_come(stamp):
+                self._arrival.wait_for(lambda: self._match is not None or not self._may_come(stamp), _PATIENCE)
+            if self._match is None:
+                raise NoDepth(self._why_none(stamp))
+            return self._match
+
+    def clear(self) -> None:
+        with self._arrival:
+            self._newest.clear()
+            self._wanted = self._match = None
+
+    def _want(self, stamp: int) -> None:
+        self._wanted, self._match = stamp, None
+        for message in self._newest:
+            self._consider(message)
+
+    def _consider(self, message: Image) -> None:
+        if self._wanted is None:
+            return
+        distance = abs(to_nanoseconds(message.header.stamp) - self._wanted)
+        if distance <= self._tolerance and (self._match is None or distance < self._match_distance):
+            self._match, self._match_distance = message, distance
+
+    def _may_come(self, stamp: int) -> bool:
+        """Depth images are coming, and the newest is older than what is waited for."""
+        return bool(self._newest) and to_nanoseconds(self._newest[-1].header.stamp) < stamp - self._tolerance
+
+    def _why_none(self, stamp: int) -> str:
+        if not self._newest:
+            return f"no depth image has come on {self._topic}"
+        apart = min((to_nanoseconds(message.header.stamp) - stamp for message in self._newest), key=abs) / 1e9
+        return (
+            f"the nearest depth image is {abs(apart):.3f} s {'newer' if apart > 0 else 'older'} than the image; at "
+            f"most {self._tolerance / 1e9:g} s are allowed (parameter depth_tolerance)"
+        )

@@ -1,0 +1,139 @@
+"""Where the tracked objects are in space: camera_info and depth in, a place for each object out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rclpy.callback_groups import CallbackGroup
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from sam2_ros.geometry.camera import BadCamera, Pinhole
+from sam2_ros.geometry.depth import DepthImage
+from sam2_ros.geometry.oriented_box import Floats
+from sam2_ros.geometry.places import Place, locate
+from sam2_ros.tracking import Tracks
+
+from .camera_info import is_rectified, to_pinhole
+from .depth import DepthMatcher, NoDepth, to_depth_image
+from .messages import to_nanoseconds
+
+
+class Space:
+    """One camera's view of space.
+
+    Messages may come in any thread; `expect` and `locate` are for the one that tracks. Which way each object's box was
+    turned is kept, so that the axes keep their names from image to image.
+    """
+
+    def __init__(
+        self,
+        image_topic: str,
+        info_topic: str,
+        depth_topic: str,
+        tolerance: float,
+        complain: Callable[[str], None] = lambda reason: None,
+    ) -> None:
+        """image_topic says whether the images are rectified; the others' names are for reasons.
+
+        tolerance: seconds between an image's stamp and that of its depth image. complain: called with the reason for
+        each image whose objects cannot be located.
+        """
+        self._complain = complain
+        self._rectified = is_rectified(image_topic)
+        self._info_topic = info_topic
+        self._info: CameraInfo | None = None
+        self._depths = DepthMatcher(depth_topic, tolerance)
+        self._used: tuple[int, DepthImage, Pinhole] | None = None
+        self._rotations: dict[int, Floats] = {}
+
+    def put_info(self, message: CameraInfo) -> None:
+        self._info = message
+
+    def put_depth(self, message: Image) -> None:
+        self._depths.put(message)
+
+    def camera(self, header: Header, height: int, width: int) -> Pinhole:
+        """The camera of an image of that size. Raises BadCamera with the reason if it is not known."""
+        info = self._info
+        if info is None:
+            raise BadCamera(f"no camera_info has come on {self._info_topic}")
+        if info.header.frame_id != header.frame_id:
+            raise BadCamera(
+                f"camera_info is of the frame {info.header.frame_id!r} and the image of {header.frame_id!r}; they must "
+                "be of one camera"
+            )
+        return to_pinhole(info, width, height, rectified=self._rectified)
+
+    def depth(self, header: Header, height: int, width: int) -> DepthImage:
+        """The depth image for an image of that size. Raises NoDepth with the reason."""
+        return to_depth_image(self._depths.take(to_nanoseconds(header.stamp)), header, height, width)
+
+    def expect(self, header: Header) -> None:
+        """Says which image is tracked now, so that its depth is kept, however long that takes."""
+        self._depths.expect(to_nanoseconds(header.stamp))
+
+    def locate(self, header: Header, tracks: Tracks) -> list[Place | str]:
+        """For each object of the tracks of an image its place, or in a sentence why it cannot be told."""
+        height, width = tracks.masks.shape[1:]
+        stamp = to_nanoseconds(header.stamp)
+        if not tracks.ids:
+            return []
+        try:
+            if self._used is None or self._used[0] != stamp:
+                camera = self.camera(header, height, width)
+                self._used = stamp, self.depth(header, height, width), camera
+        except (BadCamera, NoDepth) as error:
+            self._complain(str(error))
+            return [str(error)] * len(tracks.ids)
+        _, depth, camera = self._used
+        before = [self._rotations.get(object_id) for object_id in tracks.ids]
+        places = locate(tracks.masks, tracks.boxes, depth, camera, before)
+        for object_id, place in zip(tracks.ids, places, strict=True):
+            if isinstance(place, Place):
+                self._rotations[object_id] = place.box.rotation
+        return places
+
+    def keep(self, ids: tuple[int, ...]) -> None:
+        """Forgets all objects but these."""
+        self._rotations = {object_id: turn for object_id, turn in self._rotations.items() if object_id in ids}
+
+    def clear(self) -> None:
+        """Forgets what has come and what was seen."""
+        self._info = self._used = None
+        self._depths.clear()
+        self._rotations.clear()
+
+
+class SpaceInput:
+    """Subscribes a camera's space to camera_info and, if asked for, to depth."""
+
+    def __init__(
+        self,
+        node: Node,
+        space: Space,
+        group: CallbackGroup,
+        *,
+        info: str = "camera_info",
+        depth: str | None = None,
+        reliable: bool = False,
+    ) -> None:
+        """info, depth: topics, before remapping; None: no depth is asked for."""
+        self._node = node
+        reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
+        quality = QoSProfile(depth=5, reliability=reliability)
+        self._subscriptions: list[Subscription] = [
+            node.create_subscription(CameraInfo, info, space.put_info, quality, callback_group=group)
+        ]
+        if depth is not None:
+            self._subscriptions.append(
+                node.create_subscription(Image, depth, space.put_depth, quality, callback_group=group)
+            )
+
+    def stop(self) -> None:
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions.clear()

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from sam2_ros.ros.depth import DepthMatcher, NoDepth, to_depth_image
+from sam2_ros.ros.images import to_message
+from sam2_ros.ros.messages import to_nanoseconds, to_time
+
+FRAME = "camera_optical_frame"
+SECOND = 1_000_000_000
+
+
+def _header(seconds: float = 1.0, frame_id: str = FRAME) -> Header:
+    return Header(stamp=to_time(round(seconds * SECOND)), frame_id=frame_id)
+
+
+def _depth(seconds: float = 1.0, frame_id: str = FRAME) -> Image:
+    return to_message(np.full((4, 6), 1500, np.uint16), "16UC1", _header(seconds, frame_id))
+
+
+def _metres(message: Image) -> np.ndarray:
+    return to_depth_image(message, _header(), 4, 6).metres(slice(None), slice(None))
+
+
+def test_millimetres_and_metres() -> None:
+    metres = to_message(np.full((4, 6), 1.5, np.float32), "32FC1", _header())
+
+    np.testing.assert_allclose(_metres(_depth()), 1.5)
+    np.testing.assert_allclose(_metres(metres), 1.5)
+
+
+def test_rows_may_be_padded_and_bytes_in_the_other_order() -> None:
+    message = _depth()
+    pixels = np.full((4, 8), 1500, ">u2")
+    message.step, message.is_bigendian, message.data = 16, 1, pixels.tobytes()
+
+    np.testing.assert_allclose(_metres(message), 1.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda message: setattr(message, "encoding", "rgb8"), "encoding is 'rgb8'; it must be 16UC1 or 32FC1"),
+        (
+            lambda message: setattr(message.header, "frame_id", "depth_frame"),
+            "in the frame 'depth_frame' and the image in 'camera_optical_frame'; the camera must be set to register",
+        ),
+        (lambda message: setattr(message, "height", 3), "has 6x3 pixels and the image 6x4; the camera must be set"),
+        (lambda message: setattr(message, "step", 5), "of the depth image: the image's step is 5 bytes"),
+        (lambda message: setattr(message, "data", message.data[:-2]), "of the depth image: the image has 46 bytes"),
+    ],
+)
+def test_what_does_not_belong_to_the_image_is_refused(change: object, words: str) -> None:
+    message = _depth()
+    change(message)
+
+    with pytest.raises(NoDepth, match=words):
+        to_depth_image(message, _header(), 4, 6)
+
+
+def _matcher(*seconds: float, tolerance: float = 0.02) -> DepthMatcher:
+    matcher = DepthMatcher("/camera/depth", tolerance)
+    for one in seconds:
+        matcher.put(_depth(one))
+    return matcher
+
+
+def _taken(matcher: DepthMatcher, seconds: float) -> float:
+    return to_nanoseconds(matcher.take(round(seconds * SECOND)).header.stamp) / SECOND
+
+
+@pytest.mark.parametrize(("wanted", "taken"), [(1.1, 1.1), (1.109, 1.1), (1.085, 1.1), (1.21, 1.2), (1.22, 1.2)])
+def test_the_nearest_within_the_tolerance(wanted: float, taken: float) -> None:
+    assert _taken(_matcher(1.0, 1.1, 1.2), wanted) == taken
+
+
+def test_the_order_in_which_they_come_does_not_matter() -> None:
+    assert _taken(_matcher(1.11, 1.1, 1.12), 1.1) == 1.1
+
+
+def test_none_has_come() -> None:
+    with pytest.raises(NoDepth, match="no depth image has come on /camera/depth"):
+        _matcher().take(SECOND)
+
+
+def test_stale() -> None:
+    with pytest.raises(NoDepth, match=r"nearest depth image is 1.500 s older than the image; at most 0.02 s"):
+        _matcher(0.5, 1.0).take(round(2.5 * SECOND))
+
+
+def test_too_new() -> None:
+    with pytest.raises(NoDepth, match="nearest depth image is 0.500 s newer"):
+        _matcher(1.5, 2.0).take(SECOND)
+
+
+def test_one_that_is_waited_for_is_kept_however_many_come() -> None:
+    matcher = _matcher(1.0)
+    matcher.expect(SECOND)
+    for k in range(50):
+        matcher.put(_depth(1.1 + k / 10))
+
+    assert _taken(matcher, 1.0) == 1.0
+    with pytest.raises(NoDepth):
+        matcher.take(round(1.1 * SECOND))
+
+
+def test_one_that_comes_while_its_image_is_tracked() -> None:
+    matcher = _matcher(0.9)
+    matcher.expect(SECOND)
+    matcher.put(_depth(1.0))
+
+    assert _taken(matcher, 1.0) == 1.0
+
+
+def test_one_that_is_on_its_way_is_waited_for() -> None:
+    matcher = _matcher(0.9)
+    timer = threading.Timer(0.005, lambda: matcher.put(_depth(1.0)))
+    timer.start()
+
+    assert _taken(matcher, 1.0) == 1.0
+    timer.join()
+
+
+def test_the_wait_is_short_and_there_is_none_for_a_camera_without_depth() -> None:
+    start = time.monotonic()
+    with pytest.raises(NoDepth):
+        _matcher(0.9).take(SECOND)
+    waited = time.monotonic() - start
+    start = time.monotonic()
+    with pytest.raises(NoDepth):
+        _matcher().take(SECOND)
+    with pytest.raises(NoDepth):
+        _matcher(2.0).take(SECOND)
+
+    assert waited < 1.0
+    assert time.monotonic() - start < 0.02
+
+
+def test_clear() -> None:
+    matcher = _matcher(1.0)
+    matcher.expect(SECOND)
+    matcher.clear()
+
+    with pytest.raises(NoDepth, match="no depth image has come"):
+        matcher.take(SECOND)
