@@ -20,7 +20,7 @@ from vision_msgs.msg import (
 from sam2_ros.geometry.places import Place
 from sam2_ros.tracking import State, Tracks
 
-from .markers import to_pose, to_size
+from .messages import to_pose, to_size
 
 
 def to_detections(header: Header, tracks: Tracks, labels: Mapping[int, str]) -> Detection2DArray:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from builtin_interfaces.msg import Duration
-from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
+from geometry_msgs.msg import Point, Pose
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker
 
 from sam2_ros.geometry.oriented_box import OrientedBox
 from sam2_ros.geometry.overlay import colour
+
+from .messages import to_pose, to_size
 
 _LINE = 0.003  # metres
 _LETTERS = 0.03  # metres
@@ -16,17 +18,6 @@ _LIFETIME = Duration(sec=2)  # of a box that is not renewed; what is gone is del
 # Corners of an OrientedBox whose numbers differ in one bit are the ends of an edge.
 _EDGES = tuple((a, a | bit) for a in range(8) for bit in (1, 2, 4) if not a & bit)
 NAMESPACES = ("box", "edges", "name")
-
-
-def to_pose(box: OrientedBox) -> Pose:
-    x, y, z = (float(value) for value in box.centre)
-    qx, qy, qz, qw = box.quaternion
-    return Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(x=qx, y=qy, z=qz, w=qw))
-
-
-def to_size(box: OrientedBox) -> Vector3:
-    x, y, z = (float(value) for value in box.size)
-    return Vector3(x=x, y=y, z=z)
 
 
 def to_markers(header: Header, object_id: int, caption: str, box: OrientedBox) -> list[Marker]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import Point
+from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image, RegionOfInterest
 from std_msgs.msg import Header
 
 from sam2_ros.geometry.masks import measure
+from sam2_ros.geometry.oriented_box import OrientedBox
+from sam2_ros.geometry.places import Place
 from sam2_ros.msg import TrackedObject, TrackedObjects
 from sam2_ros.srv import Prompt as PromptService
 from sam2_ros.tracking import BadPrompt, Prompt, Readings, Tracks
@@ -42,6 +44,18 @@ def to_time(nanoseconds: int) -> Time:
     return Time(sec=nanoseconds // _SECOND, nanosec=nanoseconds % _SECOND)
 
 
+def to_pose(box: OrientedBox) -> Pose:
+    """The centre and the axes of a box."""
+    x, y, z = (float(value) for value in box.centre)
+    qx, qy, qz, qw = box.quaternion
+    return Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(x=qx, y=qy, z=qz, w=qw))
+
+
+def to_size(box: OrientedBox) -> Vector3:
+    x, y, z = (float(value) for value in box.size)
+    return Vector3(x=x, y=y, z=z)
+
+
 def to_prompt_call(request: PromptService.Request) -> PromptCall:
     """Raises BadPrompt or BadImageMessage if the request's mask is not a mono8 image; the tracker checks the rest."""
     points = np.array([(point.x, point.y) for point in request.points], np.float32).reshape(-1, 2)
@@ -56,18 +70,23 @@ def to_prompt_call(request: PromptService.Request) -> PromptCall:
     return PromptCall(prompt, request.object_id or None, to_nanoseconds(request.stamp) or None, request.label)
 
 
-def to_tracked_objects(header: Header, tracks: Tracks, labels: Mapping[int, str]) -> TrackedObjects:
-    """labels: names by object id; an object that is not in it has none."""
+def to_tracked_objects(
+    header: Header, tracks: Tracks, labels: Mapping[int, str], places: Sequence[Place | str] | None = None
+) -> TrackedObjects:
+    """labels: names by object id; an object that is not in it has none.
+
+    places: of each object, or why there is none; None where no depth is asked for.
+    """
     height, width = tracks.masks.shape[1:]
     objects = [
-        to_tracked_object(header, tracks, index, labels.get(object_id, ""))
+        to_tracked_object(header, tracks, index, labels.get(object_id, ""), places[index] if places else "")
         for index, object_id in enumerate(tracks.ids)
     ]
     return TrackedObjects(header=header, height=height, width=width, objects=objects)
 
 
-def to_tracked_object(header: Header, tracks: Tracks, index: int, label: str) -> TrackedObject:
-    """The object in row `index` of the tracks."""
+def to_tracked_object(header: Header, tracks: Tracks, index: int, label: str, place: Place | str = "") -> TrackedObject:
+    """The object in row `index` of the tracks. place: or why there is none; empty where no depth is asked for."""
     message = _of_mask(header, tracks.masks[index], tracks.boxes[index], tracks.centroids[index])
     message.id = tracks.ids[index]
     message.label = label
@@ -76,6 +95,12 @@ def to_tracked_object(header: Header, tracks: Tracks, index: int, label: str) ->
     message.mask_quality = float(tracks.iou[index])
     message.area = int(tracks.areas[index])
     message.last_seen = to_time(tracks.last_seen[index])
+    if isinstance(place, Place):
+        message.has_pose = True
+        message.pose, message.size = to_pose(place.box), to_size(place.box)
+        message.upright, message.partly_hidden = place.upright, place.partly_hidden
+    else:
+        message.no_pose = place
     return message
 
 

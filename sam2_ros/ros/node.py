@@ -39,10 +39,12 @@ from .parameters import ParameterError, Parameters
 from .publishers import Publishers
 from .report import Counts, Reporter
 from .services import CallRefused, Services
+from .space import Space, SpaceInput
 from .stream import Stream
 from .worker import Worker
 
 _COMPLAINT_PERIOD = 2.0  # seconds
+_DEPTH_COMPLAINT_PERIOD = 10.0  # seconds
 _PATIENCE = 3.0  # seconds for the device to finish what it is doing; launch kills after ten
 
 
@@ -67,10 +69,13 @@ class Sam2Node(LifecycleNode):
         self._make_tracker = make_tracker
         self._worker: Worker[Image] | None = None
         self._stream: Stream | None = None
+        self._space_input: SpaceInput | None = None
         self._reliability = Parameters.reliability
         self._subscription: Subscription | None = None
         self._reporter: Reporter | None = None
         self._image_group = MutuallyExclusiveCallbackGroup()
+        # Of its own, so that a depth image does not wait for an image to be handed over.
+        self._space_group = MutuallyExclusiveCallbackGroup()
         self._outputs = Publishers(self)
         self._calls = Services(self, self._running)
 
@@ -108,6 +113,8 @@ class Sam2Node(LifecycleNode):
         def count() -> Counts:
             return replace(stream.counts, dropped=worker.frames.dropped)
 
+        reliability = ReliabilityPolicy[self._reliability.upper()]
+        self._space_input = SpaceInput(self, stream.space, reliability, self._space_group)
         self._subscription = subscription
         self._reporter = Reporter(self, self._image_group, subscription.topic_name, count)
         self.get_logger().info(f"waiting for images on {subscription.topic_name}")
@@ -146,10 +153,18 @@ class Sam2Node(LifecycleNode):
     def _configure(self, parameters: Parameters) -> None:
         self._reliability = parameters.reliability
         self._outputs.overlay_opacity = parameters.overlay_opacity
+        self._outputs.scene.frames = parameters.object_frames and parameters.depth
+        space = Space(
+            self.resolve_topic_name("image"),
+            self.resolve_topic_name("camera_info"),
+            self.resolve_topic_name("depth") if parameters.depth else None,
+            parameters.depth_tolerance,
+            self._complain_of_depth,
+        )
         worker: Worker[Image] = Worker(lambda message: stream.handle(message), self._failed)
         self._worker = worker
         tracker = worker.ask(lambda: self._make_tracker(parameters))
-        stream = self._stream = Stream(tracker, self._outputs, self._complain)
+        stream = self._stream = Stream(tracker, space, self._outputs, self._complain)
         self.get_logger().info(f"configured with the model {parameters.model}")
 
     def _unsubscribe(self) -> None:
@@ -157,7 +172,9 @@ class Sam2Node(LifecycleNode):
             self._reporter.stop()
         if self._subscription is not None:
             self.destroy_subscription(self._subscription)
-        self._reporter = self._subscription = None
+        if self._space_input is not None:
+            self._space_input.stop()
+        self._reporter = self._subscription = self._space_input = None
 
     def _running(self) -> tuple[Worker[Image], Stream]:
         worker, stream = self._worker, self._stream
@@ -167,6 +184,9 @@ class Sam2Node(LifecycleNode):
 
     def _complain(self, reason: str) -> None:
         self.get_logger().warning(f"refused an image: {reason}", throttle_duration_sec=_COMPLAINT_PERIOD)
+
+    def _complain_of_depth(self, reason: str) -> None:
+        self.get_logger().warning(f"objects are not located: {reason}", throttle_duration_sec=_DEPTH_COMPLAINT_PERIOD)
 
     def _on_incompatible_qos(self, event: QoSRequestedIncompatibleQoSInfo) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind)

@@ -50,6 +50,13 @@ class Parameters:
         "QoS of the image subscription: best_effort fits every camera; reliable only those that publish reliably",
         choices=("best_effort", "reliable"),
     )
+    depth: bool = _parameter(
+        False, "say where objects are in space, by a depth image that is registered to each image, and camera_info"
+    )
+    depth_tolerance: float = _parameter(
+        0.02, "seconds that the stamps of an image and of its depth image may be apart", (0.0, 1.0)
+    )
+    object_frames: bool = _parameter(False, "publish a tf frame object_<id> in the middle of each located object")
     overlay_opacity: float = _parameter(0.4, "of the objects' fills in the overlay, 0 to 1", (0.0, 1.0))
 
     def __post_init__(self) -> None:

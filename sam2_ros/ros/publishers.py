@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,13 @@ from std_msgs.msg import Header
 
 from sam2_ros.geometry.label_image import label_image
 from sam2_ros.geometry.overlay import Mark, draw_overlay
+from sam2_ros.geometry.places import Place
 from sam2_ros.msg import TrackedObjects
 from sam2_ros.tracking import State, Tracks
 
 from .images import to_message
 from .messages import to_tracked_objects
+from .scene_publishers import ScenePublishers
 
 _LABEL_ENCODINGS = {"uint8": "mono8", "uint16": "mono16", "int32": "32SC1"}
 
@@ -37,11 +39,29 @@ class Publishers:
         # Images are large, and only the newest is of use.
         self._label_image = node.create_lifecycle_publisher(Image, "~/label_image", QoSProfile(depth=1))
         self._overlay = node.create_lifecycle_publisher(Image, "~/overlay", QoSProfile(depth=1))
+        self.scene = ScenePublishers(node)
+        """What planners and RViz listen to."""
 
-    def publish(self, header: Header, image: NDArray[np.uint8], tracks: Tracks, labels: Mapping[int, str]) -> None:
-        """Publishes the tracks of an image (H, W, 3) RGB; labels: the objects' names by id."""
+    @property
+    def places_wanted(self) -> bool:
+        """Whether somebody listens to what says where objects are in space."""
+        return self.scene.places_wanted or bool(self._objects.get_subscription_count())
+
+    def publish(
+        self,
+        header: Header,
+        image: NDArray[np.uint8],
+        tracks: Tracks,
+        labels: Mapping[int, str],
+        places: Sequence[Place | str] | None = None,
+    ) -> None:
+        """Publishes the tracks of an image (H, W, 3) RGB; labels: the objects' names by id.
+
+        places: of each object, or why there is none; None where no depth is asked for.
+        """
         if self._objects.get_subscription_count():
-            self._objects.publish(to_tracked_objects(header, tracks, labels))
+            self._objects.publish(to_tracked_objects(header, tracks, labels, places))
+        self.scene.publish(header, image, tracks, labels, places)
         if self._label_image.get_subscription_count():
             pixels = label_image(tracks.masks, tracks.ids)
             self._label_image.publish(to_message(pixels, _LABEL_ENCODINGS[pixels.dtype.name], header))

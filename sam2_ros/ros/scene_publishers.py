@@ -17,7 +17,8 @@ from visualization_msgs.msg import MarkerArray
 from sam2_ros.geometry.places import Place
 from sam2_ros.tracking import Tracks
 
-from .markers import to_deletions, to_markers, to_pose
+from .markers import to_deletions, to_markers
+from .messages import to_pose
 from .point_cloud import object_points, to_point_cloud
 
 try:

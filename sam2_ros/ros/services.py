@@ -45,8 +45,8 @@ class Services:
         def answer() -> str:
             _check_camera(request.camera)
             call = to_prompt_call(request)
-            header, tracks, label = self._ask(lambda stream: stream.prompt(call))
-            response.object = to_tracked_object(header, tracks, 0, label)
+            header, tracks, label, place = self._ask(lambda stream: stream.prompt(call))
+            response.object = to_tracked_object(header, tracks, 0, label, place)
             response.object_id = response.object.id
             if tracks.readings is not None:
                 response.candidates = to_candidates(header, tracks.readings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -15,7 +16,7 @@ from sam2_ros.geometry.camera import BadCamera, Pinhole
 from sam2_ros.geometry.depth import DepthImage
 from sam2_ros.geometry.oriented_box import Floats
 from sam2_ros.geometry.places import Place, locate
-from sam2_ros.tracking import Tracks
+from sam2_ros.tracking import State, Tracks
 
 from .camera_info import is_rectified, to_pinhole
 from .depth import DepthMatcher, NoDepth, to_depth_image
@@ -33,28 +34,33 @@ class Space:
         self,
         image_topic: str,
         info_topic: str,
-        depth_topic: str,
+        depth_topic: str | None,
         tolerance: float,
         complain: Callable[[str], None] = lambda reason: None,
     ) -> None:
         """image_topic says whether the images are rectified; the others' names are for reasons.
 
-        tolerance: seconds between an image's stamp and that of its depth image. complain: called with the reason for
-        each image whose objects cannot be located.
+        depth_topic: None if no depth is asked for. tolerance: seconds between an image's stamp and that of its depth
+        image. complain: called with the reason for each image whose objects cannot be located.
         """
         self._complain = complain
         self._rectified = is_rectified(image_topic)
         self._info_topic = info_topic
         self._info: CameraInfo | None = None
-        self._depths = DepthMatcher(depth_topic, tolerance)
+        self._depths = None if depth_topic is None else DepthMatcher(depth_topic, tolerance)
         self._used: tuple[int, DepthImage, Pinhole] | None = None
         self._rotations: dict[int, Floats] = {}
+
+    @property
+    def depth_asked(self) -> bool:
+        return self._depths is not None
 
     def put_info(self, message: CameraInfo) -> None:
         self._info = message
 
     def put_depth(self, message: Image) -> None:
-        self._depths.put(message)
+        if self._depths is not None:
+            self._depths.put(message)
 
     def camera(self, header: Header, height: int, width: int) -> Pinhole:
         """The camera of an image of that size. Raises BadCamera with the reason if it is not known."""
@@ -70,18 +76,26 @@ class Space:
 
     def depth(self, header: Header, height: int, width: int) -> DepthImage:
         """The depth image for an image of that size. Raises NoDepth with the reason."""
+        if self._depths is None:
+            raise NoDepth("no depth is asked for (parameter depth)")
         return to_depth_image(self._depths.take(to_nanoseconds(header.stamp)), header, height, width)
 
     def expect(self, header: Header) -> None:
         """Says which image is tracked now, so that its depth is kept, however long that takes."""
-        self._depths.expect(to_nanoseconds(header.stamp))
+        if self._depths is not None:
+            self._depths.expect(to_nanoseconds(header.stamp))
 
-    def locate(self, header: Header, tracks: Tracks) -> list[Place | str]:
-        """For each object of the tracks of an image its place, or in a sentence why it cannot be told."""
-        height, width = tracks.masks.shape[1:]
-        stamp = to_nanoseconds(header.stamp)
+    def locate(self, header: Header, tracks: Tracks) -> list[Place | str] | None:
+        """For each object of the tracks of an image its place, or in a sentence why it cannot be told.
+
+        None if no depth is asked for.
+        """
+        if self._depths is None:
+            return None
         if not tracks.ids:
             return []
+        height, width = tracks.masks.shape[1:]
+        stamp = to_nanoseconds(header.stamp)
         try:
             if self._used is None or self._used[0] != stamp:
                 camera = self.camera(header, height, width)
@@ -91,7 +105,9 @@ class Space:
             return [str(error)] * len(tracks.ids)
         _, depth, camera = self._used
         before = [self._rotations.get(object_id) for object_id in tracks.ids]
-        places = locate(tracks.masks, tracks.boxes, depth, camera, before)
+        # What a mask still shows of an object that is not in view is none of it.
+        in_view = np.array([state == State.VISIBLE for state in tracks.states])
+        places = locate(tracks.masks, tracks.boxes * in_view[:, None], depth, camera, before)
         for object_id, place in zip(tracks.ids, places, strict=True):
             if isinstance(place, Place):
                 self._rotations[object_id] = place.box.rotation
@@ -104,33 +120,23 @@ class Space:
     def clear(self) -> None:
         """Forgets what has come and what was seen."""
         self._info = self._used = None
-        self._depths.clear()
+        if self._depths is not None:
+            self._depths.clear()
         self._rotations.clear()
 
 
 class SpaceInput:
-    """Subscribes a camera's space to camera_info and, if asked for, to depth."""
+    """Subscribes a camera's space to the topics `camera_info` and, if depth is asked for, `depth`."""
 
-    def __init__(
-        self,
-        node: Node,
-        space: Space,
-        group: CallbackGroup,
-        *,
-        info: str = "camera_info",
-        depth: str | None = None,
-        reliable: bool = False,
-    ) -> None:
-        """info, depth: topics, before remapping; None: no depth is asked for."""
+    def __init__(self, node: Node, space: Space, reliability: ReliabilityPolicy, group: CallbackGroup) -> None:
         self._node = node
-        reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
         quality = QoSProfile(depth=5, reliability=reliability)
         self._subscriptions: list[Subscription] = [
-            node.create_subscription(CameraInfo, info, space.put_info, quality, callback_group=group)
+            node.create_subscription(CameraInfo, "camera_info", space.put_info, quality, callback_group=group)
         ]
-        if depth is not None:
+        if space.depth_asked:
             self._subscriptions.append(
-                node.create_subscription(Image, depth, space.put_depth, quality, callback_group=group)
+                node.create_subscription(Image, "depth", space.put_depth, quality, callback_group=group)
             )
 
     def stop(self) -> None:

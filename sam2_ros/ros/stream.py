@@ -10,12 +10,14 @@ from typing import NamedTuple
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from sam2_ros.geometry.places import Place
 from sam2_ros.tracking import Tracker, TrackerError, Tracks
 
 from .images import BadImageMessage, to_rgb
 from .messages import PromptCall, to_nanoseconds
 from .publishers import Publishers
 from .report import Counts
+from .space import Space
 
 
 class Prompted(NamedTuple):
@@ -26,15 +28,18 @@ class Prompted(NamedTuple):
     tracks: Tracks
     """The object alone, with the readings of the prompt."""
     label: str
+    place: Place | str
+    """Where it is, or why that is not known; empty where no depth is asked for."""
 
 
 class Stream:
-    """Reads, tracks and publishes images; keeps the objects' names and the newest header."""
+    """Reads, tracks, locates and publishes images; keeps the objects' names and the newest header."""
 
-    def __init__(self, tracker: Tracker, publishers: Publishers, complain: Callable[[str], None]) -> None:
+    def __init__(self, tracker: Tracker, space: Space, publishers: Publishers, complain: Callable[[str], None]) -> None:
         """complain: called with one sentence for each image that is refused."""
         self.counts = Counts()
         """Replaced, never changed, so that other threads may read it."""
+        self.space = space
         self._tracker = tracker
         self._publishers = publishers
         self._complain = complain
@@ -49,6 +54,7 @@ class Stream:
             self.counts = replace(counts, ignored=counts.ignored + 1)
             return
         start = time.monotonic()
+        self.space.expect(message.header)
         try:
             image = to_rgb(message)
             tracks = self._tracker.track(image, to_nanoseconds(message.header.stamp))
@@ -59,7 +65,9 @@ class Stream:
         self._header = message.header
         # The tracker forgets its objects when a new stream begins; their names go with them.
         self._labels = {object_id: name for object_id, name in self._labels.items() if object_id in tracks.ids}
-        self._publishers.publish(message.header, image, tracks, self._labels)
+        self.space.keep(tracks.ids)
+        places = self.space.locate(message.header, tracks) if self._publishers.places_wanted else None
+        self._publishers.publish(message.header, image, tracks, self._labels, places)
         seconds = counts.seconds + time.monotonic() - start
         self.counts = replace(counts, tracked=counts.tracked + 1, seconds=seconds)
 
@@ -69,7 +77,8 @@ class Stream:
         (object_id,) = tracks.ids
         if call.label:
             self._labels[object_id] = call.label
-        return Prompted(self._header, tracks, self._labels.get(object_id, ""))
+        places = self.space.locate(self._header, tracks)
+        return Prompted(self._header, tracks, self._labels.get(object_id, ""), places[0] if places else "")
 
     def remove(self, object_id: int) -> None:
         """Raises TrackerError."""

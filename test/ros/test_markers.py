@@ -6,19 +6,10 @@ from visualization_msgs.msg import Marker
 
 from sam2_ros.geometry.oriented_box import UPRIGHT_CAMERA, OrientedBox
 from sam2_ros.geometry.overlay import colour
-from sam2_ros.ros.markers import to_deletions, to_markers, to_pose, to_size
+from sam2_ros.ros.markers import to_deletions, to_markers
 
 HEADER = Header(frame_id="camera_optical_frame")
 BOX = OrientedBox(np.array([0.1, 0.2, 0.9]), UPRIGHT_CAMERA, np.array([0.2, 0.1, 0.3]))
-
-
-def test_pose_and_size() -> None:
-    pose, size = to_pose(BOX), to_size(BOX)
-
-    assert (pose.position.x, pose.position.y, pose.position.z) == (0.1, 0.2, 0.9)
-    assert (size.x, size.y, size.z) == (0.2, 0.1, 0.3)
-    # A quarter turn about x: z of the box points up in the image, to -y.
-    np.testing.assert_allclose([pose.orientation.x, pose.orientation.w], np.sqrt(0.5))
 
 
 def test_a_box_its_edges_and_its_name() -> None:

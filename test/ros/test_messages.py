@@ -6,12 +6,16 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from sam2_ros.geometry.oriented_box import UPRIGHT_CAMERA, OrientedBox
+from sam2_ros.geometry.places import Place
 from sam2_ros.msg import PromptPoint, TrackedObject
 from sam2_ros.ros.images import BadImageMessage, to_array, to_message
 from sam2_ros.ros.messages import (
     to_candidates,
     to_nanoseconds,
+    to_pose,
     to_prompt_call,
+    to_size,
     to_time,
     to_tracked_object,
     to_tracked_objects,
@@ -19,6 +23,7 @@ from sam2_ros.ros.messages import (
 from sam2_ros.srv import Prompt as PromptService
 from sam2_ros.tracking import BadPrompt, Readings, State, Tracks
 
+BOX = OrientedBox(np.array([0.1, 0.2, 0.9]), UPRIGHT_CAMERA, np.array([0.2, 0.1, 0.3]))
 HEADER = Header(frame_id="camera_optical_frame", stamp=Time(sec=7, nanosec=5))
 
 
@@ -66,7 +71,26 @@ def test_an_object_in_view() -> None:
     assert message.mask.header == HEADER
     assert message.mask.encoding == "mono8"
     assert to_array(message.mask).tolist() == [[255, 0], [0, 255]]
-    assert not message.has_pose
+    assert not message.has_pose and message.no_pose == ""
+
+
+def test_an_object_with_a_place() -> None:
+    place = Place(BOX, np.zeros((1, 3), np.float32), np.zeros((1, 2), np.intp), partly_hidden=True, upright=True)
+
+    message, other = to_tracked_objects(HEADER, _tracks(), {}, [place, "not in view"]).objects
+
+    assert message.has_pose and message.upright and message.partly_hidden and message.no_pose == ""
+    assert (message.pose, message.size) == (to_pose(BOX), to_size(BOX))
+    assert not other.has_pose and other.no_pose == "not in view"
+
+
+def test_pose_and_size() -> None:
+    pose, size = to_pose(BOX), to_size(BOX)
+
+    assert (pose.position.x, pose.position.y, pose.position.z) == (0.1, 0.2, 0.9)
+    assert (size.x, size.y, size.z) == (0.2, 0.1, 0.3)
+    # A quarter turn about x: z of the box points up in the image, to -y.
+    np.testing.assert_allclose([pose.orientation.x, pose.orientation.w], np.sqrt(0.5))
 
 
 def test_an_object_out_of_view() -> None:

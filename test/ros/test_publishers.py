@@ -31,6 +31,12 @@ class FakeNode:
     def create_lifecycle_publisher(self, kind: type, topic: str, qos: object) -> FakePublisher:
         return self.publishers.setdefault(topic, FakePublisher())
 
+    def get_logger(self) -> FakeNode:
+        return self
+
+    def info(self, line: str) -> None:
+        pass
+
 
 def _tracks(*ids: int, states: tuple[State, ...] | None = None) -> Tracks:
     count = len(ids)
@@ -75,7 +81,8 @@ def test_each_topic_has_its_message_and_the_images_header() -> None:
 
     outputs.publish(header, IMAGE, _tracks(1, 300), {})
 
-    messages = {topic: publisher.messages for topic, publisher in node.publishers.items()}
+    messages = {topic: publisher.messages for topic, publisher in node.publishers.items() if publisher.messages}
+    messages.pop("~/detections", None)  # only where vision_msgs is installed
     assert {topic: len(sent) for topic, sent in messages.items()} == {
         "~/objects": 1,
         "~/label_image": 1,

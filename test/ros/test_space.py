@@ -9,6 +9,7 @@ from std_msgs.msg import Header
 
 from sam2_ros.geometry.camera import BadCamera
 from sam2_ros.geometry.places import Place
+from sam2_ros.ros.depth import NoDepth
 from sam2_ros.ros.images import to_message
 from sam2_ros.ros.messages import to_time
 from sam2_ros.ros.space import Space
@@ -123,6 +124,29 @@ def test_it_is_refused_and_why(info: CameraInfo | None, depth: Image | None, wor
     assert isinstance(reason, str) and words in reason
     # What concerns the camera and not one object is also to be logged.
     assert reasons == ([] if "object's" in words else [reason])
+
+
+def test_an_object_that_is_not_in_view_has_no_place(space: Space) -> None:
+    """Its mask may still hold some pixels."""
+    space.put_depth(_depth())
+
+    (reason,) = space.locate(_header(), replace(_tracks(_table_and_box()[1]), states=(State.OCCLUDED,)))
+
+    assert reason == "the object is not in view"
+
+
+def test_where_no_depth_is_asked_for_there_are_no_places() -> None:
+    space = Space("image", "camera_info", None, 0.02)
+    space.put_info(_info())
+    space.put_depth(_depth())
+    space.expect(_header())
+
+    assert not space.depth_asked
+    assert space.locate(_header(), _tracks(_table_and_box()[1])) is None
+    assert space.camera(_header(), HEIGHT, WIDTH).fx == FOCAL
+    with pytest.raises(NoDepth, match="no depth is asked for"):
+        space.depth(_header(), HEIGHT, WIDTH)
+    space.clear()
 
 
 def test_without_objects_nothing_is_said(reasons: list[str]) -> None:
