@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 
 _ENOUGH = 400  # points that are enough to tell a ball
 _THINNEST = 0.001  # metres
+_COARSEST = 0.02  # metres, between rows of points of an object's top that is seen at a glancing angle
 
 
 def fitted_box(seen: Surface) -> OrientedBox:
@@ -46,12 +47,14 @@ def _upright(seen: Surface, plane: Plane) -> OrientedBox:
     heights, directions = plane.heights(seen.points), _directions(plane)
     middle = seen.points.sum(axis=0) / len(seen.points)
     view = (middle / np.linalg.norm(middle)) @ directions
-    ground = footprint(seen.points @ directions, view, plane.spread)
+    level = float(np.linalg.norm(view))
+    tangent = max(float(np.sqrt(max(0.0, 1 - level * level))), 1e-6) / max(level, 1e-6)
+    grain = min(seen.spacing / tangent, _COARSEST)
+    ground = footprint(seen.points @ directions, view, plane.spread, grain)
     bottom, top = ranked(heights, 0.005, 0.995)
     # If the object stands on the plane, its lowest visible point hides the rest of its foot; if it does not, the plane
     # is seen below that point, and the higher it is the further behind.
-    level = float(np.linalg.norm(view))
-    behind = max(0.0, bottom - plane.clearance) * level / max(float(np.sqrt(max(0.0, 1 - level * level))), 1e-6)
+    behind = max(0.0, bottom - plane.clearance) / tangent
     if seen.partly_hidden or behind < max(0.01, 0.16 * float(ground.size.min())):
         bottom = 0.0
     size = np.maximum((*ground.size, top - bottom), _THINNEST)

@@ -30,11 +30,12 @@ class Footprint:
     """(2,) metres along the axes."""
 
 
-def footprint(points: Floats, view: Floats, noise: float) -> Footprint:
+def footprint(points: Floats, view: Floats, noise: float, grain: float = 0.0) -> Footprint:
     """The footprint of (N, 2) points of what is seen of an object.
 
     view: (2,) the direction in which the camera looks, along the plane; its length is the cosine of how steeply it
-    looks down, 1 for a level look. noise: metres, standard deviation of the points.
+    looks down, 1 for a level look. noise: metres, standard deviation of the points. grain: metres from one row of points
+    to the next along the view; on average half of it is missing behind the last row of a rectangle.
 
     The side that looks at the camera decides. Where a circle fits it better than a rectangle does, the object is taken
     to be round, and its back, which is not seen, to lie on that circle. What sticks out of it, a mug's handle say, is
@@ -49,11 +50,11 @@ def footprint(points: Floats, view: Floats, noise: float) -> Footprint:
     half = 0.5 * float(np.ptp(outermost @ _left_of(_unit(view))))
     circle = _circle(contour, (0.3 * half, 1.2 * half), 0.001 + 0.5 * noise)
     if circle is None:
-        return rectangle
+        return _deeper(rectangle, grain / 2 * _unit(view))
     middle, radius = circle
     off_circle = np.minimum(np.abs(np.linalg.norm(contour - middle, axis=1) - radius), 0.1 * radius).mean()
     if off_circle > 0.5 * off_rectangle:
-        return rectangle
+        return _deeper(rectangle, grain / 2 * _unit(view))
     return _around(middle, radius, outermost, view)
 
 
@@ -67,6 +68,12 @@ def _around(middle: Floats, radius: float, outermost: Floats, view: Floats) -> F
     own = (outermost - middle) @ axes
     low, high = np.minimum(own.min(axis=0), -radius), np.maximum(own.max(axis=0), radius)
     return Footprint(middle + axes @ ((low + high) / 2), axes, high - low)
+
+
+def _deeper(rectangle: Footprint, by: Floats) -> Footprint:
+    """With its far side moved by a vector (2,)."""
+    own = by @ rectangle.axes
+    return Footprint(rectangle.centre + by / 2, rectangle.axes, rectangle.size + np.abs(own))
 
 
 def _rectangle(outermost: Floats, contour: Floats) -> tuple[Footprint, float]:

@@ -42,6 +42,8 @@ class Surface:
     """Something nearer, or the image's edge, hides a part of the object."""
     reach: float
     """Metres, how large the object looks: the diagonal of its box in the image."""
+    spacing: float
+    """Metres from a point to the next one, across the line of sight."""
 
 
 def surface(
@@ -55,7 +57,7 @@ def surface(
     """The points of one object.
 
     mask: (H, W) the object. taken: (H, W) every object. hint: a plane that may be the one below the object, a
-    neighbour's say. Of an object whose box has more than 8000 pixels every second, third, ... row and column is taken.
+    neighbour's say. Of an object whose box has more than 12000 pixels every second, third, ... row and column is taken.
 
     What the mask's edge picks up of the background is dropped: the plane below the object, what lies further from the
     object's median depth than the object looks large, and what a jump in depth parts from the mask's inside.
@@ -82,6 +84,7 @@ def surface(
         support=support,
         partly_hidden=_touches_edge(box, mask.shape) or _is_hidden(window, seen, raised, rim, jump),
         reach=reach,
+        spacing=window.pixel * middle,
     )
 
 

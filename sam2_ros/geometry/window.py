@@ -17,7 +17,7 @@ Mask = NDArray[np.bool_]
 Box = tuple[int, int, int, int]
 """x0 y0 x1 y1 in pixels of the image; x1 and y1 are one past the last one."""
 
-_MOST = 8000  # pixels of the window within the object's box
+_MOST = 12000  # pixels of the window within the object's box
 _FAR = np.float32(1e6)
 
 

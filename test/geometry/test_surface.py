@@ -131,7 +131,7 @@ def test_a_large_object_has_no_more_points_than_a_planner_needs(scene: Any, came
 
     seen = _look(scene, camera, boxes)
 
-    assert 2000 < len(seen.points) <= 8000
+    assert 2000 < len(seen.points) <= 12000
     np.testing.assert_allclose(camera.project(seen.points), seen.pixels, atol=0.01)
     np.testing.assert_allclose(np.ptp(_in_world(scene, seen.points)[:, 0]), 0.5, atol=0.01)
 

@@ -1,4 +1,5 @@
-"""The node, run with a tracker that needs no network: every object stays where it was prompted.
+"""The node, run with a tracker that needs no network: every object stays where it was prompted, with the mask if it was
+prompted with one.
 
 The colour of an image's first pixel says what else happens: red fails as a broken device would, green takes 0.3 s,
 and on a blue one no object is in view. The model `slow` takes a minute to load.
@@ -28,6 +29,7 @@ class FakeTracker:
             print("loading", flush=True)
             time.sleep(60)
         self._boxes: dict[int, tuple[int, int, int, int]] = {}
+        self._masks: dict[int, np.ndarray] = {}
         self._last = 0
         self._newest: tuple[np.ndarray, int] | None = None
 
@@ -47,6 +49,10 @@ class FakeTracker:
             self._last = object_id = self._last + 1
         elif object_id not in self._boxes:
             raise UnknownObject(f"there is no object {object_id}")
+        if prompt.mask is not None:
+            rows, columns = np.nonzero(prompt.mask)
+            self._masks[object_id] = prompt.mask
+            prompt = replace(prompt, box=(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1))
         x, y = prompt.points[0] if len(prompt.points) else (0, 0)
         radius = CLICK_RADIUS
         box = (x - radius, y - radius, x + radius, y + radius) if prompt.box is None else prompt.box
@@ -67,8 +73,8 @@ class FakeTracker:
         image, stamp = self._newest
         masks = np.zeros((len(ids), *image.shape[:2]), bool)
         boxes = np.array([(0, 0, 0, 0) if hidden else self._boxes[number] for number in ids]).reshape(-1, 4)
-        for mask, (x0, y0, x1, y1) in zip(masks, boxes, strict=True):
-            mask[y0:y1, x0:x1] = True
+        for number, mask, (x0, y0, x1, y1) in zip(ids, masks, boxes, strict=True):
+            mask[y0:y1, x0:x1] = self._masks[number][y0:y1, x0:x1] if number in self._masks else True
         some = np.full(len(ids), -2.0 if hidden else 2.0, np.float32)
         return Tracks(
             stamp=stamp,
