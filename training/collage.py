@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bank import Bank, Image
-from .things import Array, Thing, crop, dressed, joined, passer, random_thing, wander
+from .things import Array, Thing, beside, crop, dressed, joined, passer, random_thing, wander
 
 
 def collage(
@@ -39,7 +39,10 @@ def _cast(bank: Bank, random: np.random.Generator, frames: int) -> list[Thing]:
         thing = random_thing(bank, random, frames, sprite=like)
         if random.random() < 0.25:
             joined(bank, random, thing)
-        things.append(thing)
+        elif things and random.random() < 0.4:
+            beside(random, thing, things[random.integers(len(things))])
+        # What comes first stands at the back; a thing beside another may as well be behind it.
+        things.insert(int(random.integers(len(things) + 1)), thing)
     if frames > 1 and random.random() < 0.35:
         things.append(passer(bank, random, things[random.integers(len(things))]))
         things[-1].followed = False

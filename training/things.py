@@ -49,7 +49,7 @@ def random_thing(bank: Bank, random: np.random.Generator, frames: int, *, sprite
     """Anything anywhere, on its way with a speed between none and most of a tenth of the picture a frame."""
     sprite = dressed(bank, random) if sprite is None else sprite
     pace = float(random.choice((0.0, 0.3, 1.0, 2.5), p=(0.15, 0.3, 0.35, 0.2)))
-    size = float(np.exp(random.uniform(np.log(0.13), np.log(0.85))))
+    size = float(np.exp(random.uniform(np.log(0.1), np.log(0.85))))
     thing = Thing(
         sprite,
         place=random.uniform(0.08, 0.92, 2) + wander(random, frames, 0.018 * pace, 2),
@@ -78,6 +78,16 @@ def _leave_and_return(thing: Thing, random: np.random.Generator) -> None:
     half = 0.5 * max(thing.sprite.shape[:2]) * float(thing.scale[0].max())
     distance = (1 - thing.place[0, axis] if outward > 0 else thing.place[0, axis]) + half
     thing.place[:, axis] += outward * swing * distance * random.uniform(1.05, 1.5)
+
+
+def beside(random: np.random.Generator, thing: Thing, other: Thing) -> None:
+    """Puts a thing beside or half behind another, with which it goes, more or less."""
+    reach = 0.5 * max(other.sprite.shape[:2]) * float(other.scale[0].mean())
+    direction = random.uniform(0, 2 * np.pi)
+    offset = random.uniform(0.3, 1.2) * reach * np.array([np.cos(direction), np.sin(direction)])
+    own = thing.place - thing.place[0]
+    thing.place = other.place + offset + random.choice((0.0, 0.2, 1.0)) * own
+    thing.scale *= random.uniform(0.4, 1.0) * 2 * reach / (max(thing.sprite.shape[:2]) * float(thing.scale[0].mean()))
 
 
 def passer(bank: Bank, random: np.random.Generator, target: Thing) -> Thing:

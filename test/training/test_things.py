@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.things import _leave_and_return, _shape, dressed, joined, passer, random_thing, wander
+from training.things import _leave_and_return, _shape, beside, dressed, joined, passer, random_thing, wander
 
 from .test_clips import small_bank
 
@@ -46,6 +46,16 @@ def test_a_passer_covers_the_target_at_some_moment(seed: int) -> None:
     assert nearest > 0
     assert np.allclose(front.place[nearest], target.place[nearest])
     assert np.linalg.norm(front.place[0] - front.place[-1]) > 0.2
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_stands_beside_another_is_near_it_and_no_larger(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    other, thing = random_thing(BANK, random, 6), random_thing(BANK, random, 6)
+    beside(random, thing, other)
+    edge = max(other.sprite.shape[:2]) * other.scale[0].mean()
+    assert np.linalg.norm(thing.place[0] - other.place[0]) < 0.61 * edge
+    assert 0.35 * edge < max(thing.sprite.shape[:2]) * thing.scale[0].mean() < 1.05 * edge
 
 
 def test_a_part_stays_with_its_whole() -> None:
