@@ -14,7 +14,8 @@ from .surface import Surface
 
 Floats = NDArray[np.float64]
 
-_ENOUGH = 400  # points that are enough to tell a ball
+_ENOUGH_TO_TELL = 400  # points that tell whether a thing is a ball
+_ENOUGH_TO_FIT = 3000  # points that tell how wide it is
 _THINNEST = 0.001  # metres
 _COARSEST = 0.02  # metres, between rows of points of an object's top that is seen at a glancing angle
 
@@ -29,7 +30,7 @@ def fitted_box(seen: Surface) -> OrientedBox:
 
 def _ball(seen: Surface) -> OrientedBox | None:
     """The cube around a ball, if the points are of one: all of it follows from the part that is seen."""
-    points = seen.points[:: max(1, len(seen.points) // _ENOUGH)]
+    points = seen.points[:: max(1, len(seen.points) // _ENOUGH_TO_TELL)]
     centre, radius = fit_sphere(points)
     middle_off, most_off = ranked(np.abs(np.linalg.norm(points - centre, axis=1) - radius), 0.5, 0.95)
     if 2 * radius > 1.2 * seen.reach or middle_off > 0.03 * radius or most_off > 0.1 * radius:
@@ -50,7 +51,8 @@ def _upright(seen: Surface, plane: Plane) -> OrientedBox:
     level = float(np.linalg.norm(view))
     tangent = max(float(np.sqrt(max(0.0, 1 - level * level))), 1e-6) / max(level, 1e-6)
     grain = min(seen.spacing / tangent, _COARSEST)
-    ground = footprint(seen.points @ directions, view, plane.spread, grain)
+    thinned = seen.points[:: max(1, len(seen.points) // _ENOUGH_TO_FIT)]
+    ground = footprint(thinned @ directions, view, plane.spread, grain)
     bottom, top = ranked(heights, 0.005, 0.995)
     # If the object stands on the plane, its lowest visible point hides the rest of its foot; if it does not, the plane
     # is seen below that point, and the higher it is the further behind.
@@ -68,7 +70,10 @@ def _smallest(points: Floats) -> OrientedBox:
     middle = points.mean(axis=0)
     own = points - middle
     axes = list(np.linalg.eigh(own.T @ own)[1].T)
-    axes += [face.normal for face in find_planes(points[:: max(1, len(points) // _ENOUGH)], 0.002 + 0.002 * middle[2])]
+    axes += [
+        face.normal
+        for face in find_planes(points[:: max(1, len(points) // _ENOUGH_TO_TELL)], 0.002 + 0.002 * middle[2])
+    ]
     boxes = []
     for normal in axes:
         directions = np.linalg.svd(normal[None])[2][1:].T

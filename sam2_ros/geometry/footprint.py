@@ -34,8 +34,8 @@ def footprint(points: Floats, view: Floats, noise: float, grain: float = 0.0) ->
     """The footprint of (N, 2) points of what is seen of an object.
 
     view: (2,) the direction in which the camera looks, along the plane; its length is the cosine of how steeply it
-    looks down, 1 for a level look. noise: metres, standard deviation of the points. grain: metres from one row of points
-    to the next along the view; on average half of it is missing behind the last row of a rectangle.
+    looks down, 1 for a level look. noise: metres, standard deviation of the points. grain: metres from one row of
+    points to the next along the view; on average half of it is missing behind the last row of a rectangle.
 
     The side that looks at the camera decides. Where a circle fits it better than a rectangle does, the object is taken
     to be round, and its back, which is not seen, to lie on that circle. What sticks out of it, a mug's handle say, is
@@ -109,11 +109,12 @@ def _outermost(points: Floats) -> Floats:
     Not the very furthest: three of a hundred may lie beyond, and directions with fewer than one in a thousand are left
     out, because those are where noise and flying pixels are.
     """
-    x, y = (points - (points.min(axis=0) + points.max(axis=0)) / 2).T
+    x, y = (points - (points.min(axis=0) + points.max(axis=0)) / 2).astype(np.float32).T
     distances = np.sqrt(x * x + y * y)
-    sectors = np.minimum((np.arctan2(y, x) / (2 * np.pi) + 0.5) * _SECTORS, _SECTORS - 0.5).astype(np.intp)
+    turns = np.arctan2(y, x) * np.float32(0.5 / np.pi) + np.float32(0.5)
+    sectors = np.minimum(turns * np.float32(_SECTORS), np.float32(_SECTORS - 0.5)).astype(np.int32)
     # Sector by sector, in each from the furthest to the nearest.
-    order = np.argsort(sectors - distances / (1.001 * float(distances.max()) + 1e-9))
+    order = np.argsort(sectors - distances * np.float32(1 / (1.001 * float(distances.max()) + 1e-9)))
     counts = np.bincount(sectors, minlength=_SECTORS)
     ranks = np.cumsum(counts) - counts + (0.03 * counts).astype(np.intp)
     return points[order[ranks[(counts > 0) & (counts >= 0.001 * len(points))]]]

@@ -12,7 +12,7 @@ from .camera import Pinhole
 from .depth import DepthImage
 from .plane import Plane, find_planes, fit_plane
 from .ranks import ranked
-from .window import Box, Mask, Window, shrunk, widened
+from .window import Box, Mask, Window, points_around, shrunk, widened
 
 Floats = NDArray[np.float64]
 
@@ -21,7 +21,7 @@ _LEAST_SHARE = 0.2
 _FLAT = 0.2  # an object of which a smaller share rises above the surface that it lies on is flat
 _HIDDEN = 0.05  # share of an object's outline beside which something nearer may be
 _STEEPEST = 0.05  # metres in depth from which on neighbouring pixels are never of one surface
-_AROUND = 400  # points that are enough to find a plane, or to say how far an object is from it
+_ENOUGH = 400  # points that are enough to say how far an object is from a plane
 
 
 class NotLocated(ValueError):
@@ -63,13 +63,14 @@ def surface(
     object's median depth than the object looks large, and what a jump in depth parts from the mask's inside.
     Raises NotLocated where too little is left.
     """
-    window = Window.around(mask, box, taken, depth, camera)
+    window = Window.around(mask, box, depth, camera)
     rim = int(np.clip(round(0.03 * np.sqrt(np.count_nonzero(window.mask))), 1, 5))
     core = _core(window, rim)
     (middle,) = ranked(window.depth[core], 0.5)
     reach = float(np.hypot((box[2] - box[0]) / camera.fx, (box[3] - box[1]) / camera.fy)) * middle
     near = window.known & (np.abs(window.depth - middle) <= reach)
-    support = _support(window, core & near, reach, hint)
+    points = window.points(*_thinned(core & near, _ENOUGH))
+    support = _support(points, points_around(box, taken, depth, camera), reach, hint)
     raised = np.ones(core.shape, bool)
     if support is not None:
         raised = window.heights(support) > support.clearance
@@ -115,15 +116,13 @@ def _core(window: Window, rim: int) -> Mask:
     return core
 
 
-def _support(window: Window, core: Mask, reach: float, hint: Plane | None) -> Plane | None:
-    """The plane that the object stands on or is above of; None if none is seen.
+def _support(points: Floats, around: Floats, reach: float, hint: Plane | None) -> Plane | None:
+    """The plane that an object's points stand on or are above of, by the points around it; None if there is none.
 
     Of two planes around it, a table and a wall behind it say, it is the one that the object comes nearer to. The hint
     is taken if it holds most of what is around.
     """
-    points = window.points(*_thinned(core, _AROUND))
     middle = points.sum(axis=0) / len(points)
-    around = window.points(*_thinned(window.known & ~widened(window.taken, 3), 2 * _AROUND))
     away = around - middle
     around = around[(away * away).sum(axis=1) < (1.5 * reach + 0.05) ** 2]
     tolerance = 0.003 + 0.003 * float(middle[2]) ** 2

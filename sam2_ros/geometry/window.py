@@ -18,12 +18,14 @@ Box = tuple[int, int, int, int]
 """x0 y0 x1 y1 in pixels of the image; x1 and y1 are one past the last one."""
 
 _MOST = 12000  # pixels of the window within the object's box
+_RIM = 4  # pixels of the window around it
+_AROUND = 1600  # pixels looked at to find what is around an object
 _FAR = np.float32(1e6)
 
 
 @dataclass(frozen=True)
 class Window:
-    """h x w pixels that hold an object and some of what is around it; of a large one every second, third, ... pixel."""
+    """h x w pixels that hold an object and a narrow rim; of a large one every second, third, ... row and column."""
 
     left: int
     """Column of the image in which the window begins."""
@@ -33,8 +35,6 @@ class Window:
     """Pixels of the image from one of the window's to the next."""
     mask: Mask
     """(h, w) the object."""
-    taken: Mask
-    """(h, w) any object."""
     depth: NDArray[np.float32]
     """(h, w) metres."""
     known: Mask
@@ -48,13 +48,11 @@ class Window:
         return float(self.rays[1, 0, 1] - self.rays[0, 0, 1])
 
     @classmethod
-    def around(cls, mask: Mask, box: Box, taken: Mask, depth: DepthImage, camera: Pinhole) -> Window:
-        """mask: (H, W) the object. taken: (H, W) every object."""
+    def around(cls, mask: Mask, box: Box, depth: DepthImage, camera: Pinhole) -> Window:
+        """mask: (H, W) the object."""
         x0, y0, x1, y1 = box
         step = max(1, int(np.ceil(np.sqrt((x1 - x0) * (y1 - y0) / _MOST))))
-        margin = max(8 * step, max(x1 - x0, y1 - y0) // 3)
-        rows = slice(max(0, y0 - margin), y1 + margin, step)
-        columns = slice(max(0, x0 - margin), x1 + margin, step)
+        rows, columns = _slices(box, _RIM * step, step)
         metres = depth.metres(rows, columns)
         # Takes single wrong pixels away and halves the noise; it moves no edge.
         smoothed = cv2.medianBlur(metres, 3)
@@ -63,7 +61,6 @@ class Window:
             top=rows.start,
             step=step,
             mask=np.ascontiguousarray(mask[rows, columns]),
-            taken=np.ascontiguousarray(taken[rows, columns]),
             depth=np.asarray(smoothed, np.float32),
             known=(metres > 0) & (smoothed > 0),
             rays=ray_table(camera)[rows, columns],
@@ -75,8 +72,8 @@ class Window:
 
     def points(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Floats:
         """(N, 3) metres in the optical frame, of (N,) pixels of the window."""
-        depths = self.depth[rows, columns].astype(np.float64)[:, None]
-        return np.concatenate((self.rays[rows, columns] * depths, depths), axis=1)
+        depths, rays = self.depth[rows, columns], self.rays[rows, columns]
+        return _points(depths, rays)
 
     def heights(self, plane: Plane) -> NDArray[np.float32]:
         """(h, w) metres above a plane, of all pixels."""
@@ -90,6 +87,34 @@ class Window:
     def greatest(self, where: Mask, radius: int) -> NDArray[np.float32]:
         """(h, w) the greatest depth of the pixels `where` within a square about each pixel; -1e6 where none are."""
         return np.asarray(cv2.dilate(np.where(where, self.depth, -_FAR), _square(radius)), np.float32)
+
+
+def points_around(box: Box, taken: Mask, depth: DepthImage, camera: Pinhole) -> Floats:
+    """(N, 3) some points in and around a box in the image, by a third of its extent, that are on no object.
+
+    taken: (H, W) every object.
+    """
+    x0, y0, x1, y1 = box
+    margin = max(8, max(x1 - x0, y1 - y0) // 3)
+    step = max(1, round(np.sqrt((x1 - x0 + 2 * margin) * (y1 - y0 + 2 * margin) / _AROUND)))
+    rows, columns = _slices(box, margin, step)
+    metres = depth.metres(rows, columns)
+    free = ~widened(np.ascontiguousarray(taken[rows, columns]), int(np.ceil(3 / step))) & (metres > 0)
+    return _points(metres[free], ray_table(camera)[rows, columns][free])
+
+
+def _slices(box: Box, margin: int, step: int) -> tuple[slice, slice]:
+    """Rows and columns of a box with a margin."""
+    x0, y0, x1, y1 = box
+    return slice(max(0, y0 - margin), y1 + margin, step), slice(max(0, x0 - margin), x1 + margin, step)
+
+
+def _points(depths: NDArray[np.float32], rays: NDArray[np.float32]) -> Floats:
+    """(N,) metres and (N, 2) rays to (N, 3) metres."""
+    points = np.empty((len(depths), 3))
+    np.multiply(rays, depths[:, None], out=points[:, :2])
+    points[:, 2] = depths
+    return points
 
 
 def shrunk(mask: Mask, pixels: int) -> Mask:

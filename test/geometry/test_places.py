@@ -4,12 +4,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sam2_ros.geometry.camera import Pinhole
 from sam2_ros.geometry.depth import DepthImage
 from sam2_ros.geometry.oriented_box import OrientedBox
 from sam2_ros.geometry.places import Place, locate
 
+CAMERA = Pinhole(width=320, height=240, fx=300.0, fy=300.0, cx=159.5, cy=119.5)
 CLOSE, ALIKE = 0.01, 0.2  # a centimetre, and a fifth of the size
 
 
@@ -189,6 +192,47 @@ def test_the_same_image_gives_the_same_places(scene: Any, camera: Pinhole) -> No
     (first,), (again,) = _locate(scene, camera), _locate(scene, camera)
 
     np.testing.assert_array_equal(first.box.corners, again.box.corners)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    kind=st.sampled_from(["noise", "steps", "constant", "empty", "slope"]),
+    holes=st.floats(0.0, 1.0),
+    box=st.tuples(st.integers(0, 300), st.integers(0, 220), st.integers(1, 320), st.integers(1, 240)),
+    share=st.floats(0.01, 1.0),
+    metres=st.booleans(),
+)
+def test_whatever_comes_there_is_a_place_or_a_reason(
+    seed: int, kind: str, holes: float, box: tuple[int, int, int, int], share: float, metres: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:240, :320]
+    depth = {
+        "noise": rng.uniform(0.1, 6.0, (240, 320)),
+        "steps": 0.5 + 0.1 * (x // 40) + 0.2 * (y // 60),
+        "constant": np.full((240, 320), 0.7),
+        "empty": np.zeros((240, 320)),
+        "slope": 0.3 + 0.01 * y + 0.001 * x,
+    }[kind]
+    depth = np.where(rng.random(depth.shape) < holes, np.nan if metres else 0.0, depth)
+    mask = np.zeros((1, 240, 320), bool)
+    part = mask[0, box[1] : box[1] + box[3], box[0] : box[0] + box[2]]
+    part[:] = rng.random(part.shape) < share
+    if not mask.any():
+        return
+    image = DepthImage(depth.astype(np.float32), 1.0) if metres else DepthImage((1000 * depth).astype(np.uint16), 0.001)
+
+    (place,) = locate(mask, _boxes(mask), image, CAMERA)
+
+    if isinstance(place, str):
+        assert place
+        return
+    assert np.isfinite(place.box.corners).all() and np.isfinite(place.points).all()
+    assert (place.box.size > 0).all()
+    np.testing.assert_allclose(place.box.rotation.T @ place.box.rotation, np.eye(3), atol=1e-6)
+    assert len(place.points) == len(place.pixels) > 0
+    assert mask[0, place.pixels[:, 1], place.pixels[:, 0]].all()
 
 
 def _boxes(masks: np.ndarray) -> np.ndarray:
