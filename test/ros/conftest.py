@@ -208,6 +208,20 @@ def start(context: Context) -> Iterator[Start]:
         process.stop()
 
 
+@pytest.fixture
+def run(context: Context) -> Iterator[Callable[..., Process]]:
+    """Starts a Python program by its path and arguments."""
+    processes: list[Process] = []
+
+    def run(*command: str) -> Process:
+        processes.append(Process([sys.executable, *command]))
+        return processes[-1]
+
+    yield run
+    for process in processes:
+        process.stop()
+
+
 @pytest.fixture(scope="module")
 def client(context: Context) -> Iterator[Client]:
     client = Client(context)
