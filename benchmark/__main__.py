@@ -1,0 +1,188 @@
+"""Measures this tracker beside the other implementations of SAM 2: same weights, same frames, same run.
+
+    python -m benchmark
+    python -m benchmark --model sam2.1_hiera_tiny nano --objects 1 3 8 --output build/benchmark
+
+Weights are random and frames made up: neither changes the work, and nothing is downloaded. All candidates follow the
+same objects through the same frames, frame by frame in turn. A frame's time is from the image to the masks of all
+objects on the host. Ends with 1 if the answers of any two differ by more than 1e-3 in float32.
+
+The columns: frames a second on average; median, quartiles and 99th percentile of the frame time; how many times as long
+as the first candidate it takes, by the clock and by the seconds that the processor worked, which other processes hardly
+touch; the longest time to add an object, and of the frame after that; arithmetic of a frame; the greatest difference of
+any logit from the first candidate's. The floor is that arithmetic at the rate of a large matrix product, which is
+measured in turn with the candidates.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from sam2_ros.network.config import NAMED
+
+from . import memory
+from .candidate import NotInstalled
+from .machine import describe, load
+from .race import TOLERANCE, Case, Result, race
+from .registry import CANDIDATES, EAGER
+from .report import content, print_result
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command. 0 if all answers agree, 1 if not or if a candidate that was asked for is not here."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    device = _device(parser, options.device)
+    dtype = getattr(torch, options.dtype or ("bfloat16" if device.type == "cuda" else "float32"))
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    torch.backends.cudnn.allow_tf32 = False  # float32 is to mean float32, so that answers can be compared
+    names, missing = _present(options.candidate or EAGER)
+    if options.candidate and missing:
+        return 1
+    cases = _cases(options, device, dtype)
+    machine = describe(device)
+    print(f"{machine['device']}, {machine['cores']} cores, {machine['threads']} threads, load {machine['load']:.1f}, "
+          + ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
+          + f", {str(dtype).removeprefix('torch.')}")  # fmt: skip
+    results: list[Result] = []
+    for case in cases:
+        results.append(_measure(case, names, with_memory=options.memory and case.objects == max(options.objects)))
+        print_result(results[-1])
+        _write(options.output, content({**machine, "load_at_the_end": load()}, results, missing))
+    _draw(options.output, machine, results)
+    return _verdict(results)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmark", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--model", nargs="+", choices=list(NAMED), default=["sam2.1_hiera_tiny"], metavar="NAME",
+        help="of the network's sizes (default: sam2.1_hiera_tiny)")  # fmt: skip
+    add("--image-size", nargs="+", type=_size, metavar="S",
+        help="edge of the network's input in pixels (default: 1024 on a GPU, 512 elsewhere; 256 for nano)")  # fmt: skip
+    add("--objects", nargs="+", type=_count, default=[1, 3, 8], metavar="N", help="(default: 1 3 8)")
+    add("--candidate", nargs="+", choices=list(CANDIDATES), metavar="NAME",
+        help=f"of {', '.join(CANDIDATES)} (default: those that are here, uncompiled)")  # fmt: skip
+    add("--frames", type=_count, help="to measure (default: 300 on a GPU, 8 elsewhere)")
+    add("--warm-up", type=_count, default=8, metavar="FRAMES",
+        help="before that; the memory is full after seven (default: 8)")  # fmt: skip
+    add("--adds", type=int, default=2, metavar="N", help="objects to add afterwards, one by one (default: 2)")
+    add("--memory", action=argparse.BooleanOptionalAction, default=True,
+        help="measure memory, with the most objects, in processes of their own (default: yes)")  # fmt: skip
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    add("--dtype", choices=("float32", "bfloat16"), help="(default: bfloat16 on a GPU, float32 elsewhere)")
+    add("--threads", type=_count, help="of PyTorch on the CPU (default: its own choice)")
+    add("--output", type=Path, default=Path("build/benchmark"), metavar="DIR",
+        help="for benchmark.json and benchmark.png (default: build/benchmark)")  # fmt: skip
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from 1")
+    return int(text)
+
+
+def _size(text: str) -> int:
+    if not text.isdecimal() or int(text) < 64 or int(text) % 32:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a multiple of 32 from 64")
+    return int(text)
+
+
+def _device(parser: argparse.ArgumentParser, name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        parser.error(f"--device is {name!r}; it must be auto, cpu, cuda or cuda:N")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        parser.error(f"--device is {name!r}, but PyTorch finds {torch.cuda.device_count()} GPUs; use auto or cpu")
+    return device
+
+
+def _cases(options: argparse.Namespace, device: torch.device, dtype: torch.dtype) -> list[Case]:
+    on_gpu = device.type == "cuda"
+    frames = options.frames or (300 if on_gpu else 8)
+    usual = {"nano": NAMED["nano"].image_size}
+    return [
+        Case(model, size, objects, device, dtype, options.warm_up, frames, options.adds)
+        for model in options.model
+        for size in options.image_size or [usual.get(model, 1024 if on_gpu else 512)]
+        for objects in sorted(set(options.objects))
+    ]
+
+
+def _present(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Those that can be measured, and why the others cannot, which is printed."""
+    missing: dict[str, str] = {}
+    for name in names:
+        try:
+            CANDIDATES[name].require()
+        except NotInstalled as error:
+            missing[name] = str(error)
+            print(f"not measured: {name}; {error}", file=sys.stderr)
+    return [name for name in names if name not in missing], missing
+
+
+def _measure(case: Case, names: Sequence[str], *, with_memory: bool) -> Result:
+    names = [name for name in names if CANDIDATES[name].nano or case.model != "nano"]
+    objects = f"{case.objects} object{'s' if case.objects > 1 else ''}"
+    with tqdm(desc=f"{case.model} {case.size} {objects}", total=len(names) + case.steps, disable=None) as bar:
+
+        def progress(what: str) -> None:
+            bar.set_postfix_str(what)
+            bar.update()
+
+        result = race(case, names, progress)
+        for name in names if with_memory else ():
+            bar.set_postfix_str(f"memory of {name}")
+            result.measured[name].memory = memory.measure(case, name)
+    return result
+
+
+def _write(folder: Path, figures: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "benchmark.json").write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def _draw(folder: Path, machine: dict[str, Any], results: Sequence[Result]) -> None:
+    try:
+        from .picture import draw
+    except ImportError as error:
+        print(f"no picture: {error}; pip install matplotlib", file=sys.stderr)
+        return
+    dtype = str(results[0].case.dtype).removeprefix("torch.")
+    draw(folder / "benchmark.png", f"{machine['device']}, {machine['threads']} threads, {dtype}", results)
+    print(f"\n{folder / 'benchmark.json'} and {folder / 'benchmark.png'} are written")
+
+
+def _verdict(results: Sequence[Result]) -> int:
+    """1 if answers that ought to be the same are not, or if there was nothing to compare."""
+    differences = [(one.difference, name) for result in results for name, one in result.measured.items()]
+    worst, name = max(differences, key=lambda entry: math.inf if math.isnan(entry[0]) else entry[0])
+    spread = min(result.logits_spread for result in results)
+    print(f"the greatest difference of any logit is {worst:.1e} ({name}); their standard deviation is {spread:.1e}")
+    if not spread > 0:
+        print("benchmark: no object is in view, so no answers were compared", file=sys.stderr)
+        return 1
+    if results[0].case.dtype == torch.float32 and not worst <= TOLERANCE:
+        print(f"benchmark: {name} differs by more than {TOLERANCE:g}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""How much arithmetic a frame takes, and which part of an implementation takes how long."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.hooks import RemovableHandle
+
+from .machine import synchronise
+
+
+def _attention(query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: object, **__: object) -> int:
+    """From the shapes (N, heads, tokens, channels) of its arguments."""
+    batch, heads, tokens, channels = query
+    return 2 * batch * heads * tokens * key[2] * (channels + value[3])
+
+
+# PyTorch's counter knows the fused attention of GPUs, not that of the CPU.
+_MISSING = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention}
+
+
+def count_operations(run: Callable[[], object]) -> int:
+    """Floating-point operations of all matrix products, convolutions and attention in a call."""
+    with FlopCounterMode(display=False, custom_mapping=_MISSING) as counter:
+        run()
+    return int(counter.get_total_flops())
+
+
+class PartTimer:
+    """Adds up the seconds in each module of an implementation, as a context; the device waits for each of them."""
+
+    def __init__(self, modules: dict[str, nn.Module], device: torch.device) -> None:
+        self.seconds = dict.fromkeys(modules, 0.0)
+        self._modules, self._device = modules, device
+        self._began: dict[str, float] = {}
+        self._handles: list[RemovableHandle] = []
+
+    def __enter__(self) -> PartTimer:
+        for name, module in self._modules.items():
+            self._handles.append(module.register_forward_pre_hook(self._before(name)))
+            self._handles.append(module.register_forward_hook(self._after(name)))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._handles:
+            self._handles.pop().remove()
+
+    def _before(self, name: str) -> Callable[..., None]:
+        def hook(*_: object) -> None:
+            synchronise(self._device)
+            self._began[name] = time.perf_counter()
+
+        return hook
+
+    def _after(self, name: str) -> Callable[..., None]:
+        def hook(*_: object) -> None:
+            synchronise(self._device)
+            self.seconds[name] += time.perf_counter() - self._began[name]
+
+        return hook
