@@ -43,7 +43,11 @@ def _tracker(network: Sam2, parameters: Parameters) -> Tracker:
         image_size=parameters.image_size or None,
         conditioning_frames=parameters.conditioning_frames,
         corrections_condition=parameters.corrections_condition,
+        history=parameters.history,
+        show_above=parameters.show_above,
+        hide_below=parameters.hide_below,
         lost_after=parameters.lost_after,
+        non_overlap=parameters.non_overlap,
     )
 
 

@@ -35,6 +35,12 @@ class PromptCall(NamedTuple):
     """Nanoseconds; None: the newest image."""
     label: str
 
+    @property
+    def chooses(self) -> bool:
+        """It only takes another reading of the object's last click."""
+        says = len(self.prompt.points) or self.prompt.box is not None or self.prompt.mask is not None
+        return self.prompt.candidate > 0 and not says
+
 
 def to_nanoseconds(time: Time) -> int:
     return time.sec * _SECOND + time.nanosec

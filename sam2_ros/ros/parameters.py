@@ -44,6 +44,18 @@ class Parameters:
     corrections_condition: bool = _parameter(
         True, "remember a correction as a prompted image, as in SAM 2's training; false as in the original's predictor"
     )
+    history: float = _parameter(
+        2.0, "seconds for which a prompt may come late; the features of the images since then are kept", (0.0, 60.0)
+    )
+    show_above: float = _parameter(
+        0.5, "probability above which an object comes into view; SAM 2 itself has 0.5", (0.0, 1.0)
+    )
+    hide_below: float = _parameter(
+        0.4,
+        "probability at which an object in view goes out of it, at most show_above; SAM 2 itself has 0.5",
+        (0.0, 1.0),
+    )
+    non_overlap: bool = _parameter(False, "give each pixel to one object at most")
     lost_after: float = _parameter(5.0, "seconds out of view after which an occluded object is lost", (0.0, 86400.0))
     reliability: str = _parameter(
         "best_effort",

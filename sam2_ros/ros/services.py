@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleNode
 from std_srvs.srv import SetBool, Trigger
 
-from sam2_ros.srv import Prompt, RemoveObject
+from sam2_ros.msg import TrackedObject
+from sam2_ros.srv import LoadObject, Prompt, RemoveObject, SaveObject, UndoPrompt
 from sam2_ros.tracking import TrackerError
 
 from .images import BadImageMessage
 from .messages import to_candidates, to_prompt_call, to_tracked_object
-from .stream import Stream
+from .stream import Prompted, Stream
 from .worker import NoAnswer, Worker
 
 _TIMEOUT = 30.0  # seconds; a large model on a CPU takes several for one image
 
-Response = TypeVar("Response", Prompt.Response, RemoveObject.Response, Trigger.Response, SetBool.Response)
+Response = TypeVar(
+    "Response",
+    Prompt.Response,
+    UndoPrompt.Response,
+    RemoveObject.Response,
+    SaveObject.Response,
+    LoadObject.Response,
+    Trigger.Response,
+    SetBool.Response,
+)
 Answer = TypeVar("Answer")
 
 
@@ -28,7 +39,10 @@ class CallRefused(ValueError):
 
 
 class Services:
-    """~/prompt, ~/remove_object, ~/reset and ~/enable. What is refused is answered with success false and why."""
+    """~/prompt, ~/undo, ~/remove_object, ~/reset, ~/enable, ~/save_object and ~/load_object.
+
+    What is refused is answered with success false and why.
+    """
 
     def __init__(self, node: LifecycleNode, running: Callable[[], tuple[Worker, Stream]]) -> None:
         """running: gives the worker and the stream, or raises CallRefused where there are none."""
@@ -37,7 +51,10 @@ class Services:
         # One call at a time: the worker does one at a time anyway, and calls that wait cannot take every thread.
         group = MutuallyExclusiveCallbackGroup()
         node.create_service(Prompt, "~/prompt", self._on_prompt, callback_group=group)
+        node.create_service(UndoPrompt, "~/undo", self._on_undo, callback_group=group)
         node.create_service(RemoveObject, "~/remove_object", self._on_remove_object, callback_group=group)
+        node.create_service(SaveObject, "~/save_object", self._on_save_object, callback_group=group)
+        node.create_service(LoadObject, "~/load_object", self._on_load_object, callback_group=group)
         node.create_service(Trigger, "~/reset", self._on_reset, callback_group=group)
         node.create_service(SetBool, "~/enable", self._on_enable, callback_group=group)
 
@@ -45,12 +62,55 @@ class Services:
         def answer() -> str:
             _check_camera(request.camera)
             call = to_prompt_call(request)
-            header, tracks, label, place = self._ask(lambda stream: stream.prompt(call))
-            response.object = to_tracked_object(header, tracks, 0, label, place)
+            if request.preview:
+                response.candidates = to_candidates(*self._ask(lambda stream: stream.preview(call)))
+                return f"a prompt was answered with {len(response.candidates)} candidates; nothing was started"
+            prompted = self._ask(lambda stream: stream.prompt(call))
+            response.object = _as_it_is(prompted)
             response.object_id = response.object.id
-            if tracks.readings is not None:
-                response.candidates = to_candidates(header, tracks.readings)
-            return f"object {response.object_id} {label} was {'corrected' if call.object_id else 'started'}"
+            if prompted.readings is not None:
+                response.candidates = to_candidates(*prompted.readings)
+            return f"object {response.object_id} {prompted.label} was {'corrected' if call.object_id else 'started'}"
+
+        return self._answer(response, answer)
+
+    def _on_undo(self, request: UndoPrompt.Request, response: UndoPrompt.Response) -> UndoPrompt.Response:
+        def answer() -> str:
+            _check_camera(request.camera)
+            prompted = self._ask(lambda stream: stream.undo(request.object_id))
+            if prompted is None:
+                response.removed = True
+                return f"the only prompt of object {request.object_id} was taken back; it is forgotten"
+            response.object = _as_it_is(prompted)
+            return f"the last prompt of object {request.object_id} was taken back"
+
+        return self._answer(response, answer)
+
+    def _on_save_object(self, request: SaveObject.Request, response: SaveObject.Response) -> SaveObject.Response:
+        def answer() -> str:
+            _check_camera(request.camera)
+            path = _absolute(request.path)
+            data = self._ask(lambda stream: stream.save(request.object_id))
+            part = path.with_name(f"{path.name}.part")
+            try:
+                part.write_bytes(data)
+                part.replace(path)
+            except OSError as error:
+                raise CallRefused(f"{path} cannot be written: {error.strerror}") from error
+            return f"object {request.object_id} was saved to {path}, {len(data) / 1e6:.1f} MB"
+
+        return self._answer(response, answer)
+
+    def _on_load_object(self, request: LoadObject.Request, response: LoadObject.Response) -> LoadObject.Response:
+        def answer() -> str:
+            _check_camera(request.camera)
+            path = _absolute(request.path)
+            try:
+                data = path.read_bytes()
+            except OSError as error:
+                raise CallRefused(f"{path} cannot be read: {error.strerror}") from error
+            response.object_id = self._ask(lambda stream: stream.load(data)).tracks.ids[0]
+            return f"object {response.object_id} was loaded from {path}"
 
         return self._answer(response, answer)
 
@@ -92,6 +152,18 @@ class Services:
             response.message = str(error)
             self._logger.warning(f"refused: {error}")
         return response
+
+
+def _as_it_is(prompted: Prompted) -> TrackedObject:
+    return to_tracked_object(prompted.header, prompted.tracks, 0, prompted.label, prompted.place)
+
+
+def _absolute(path: str) -> Path:
+    """The node may run in any folder. Raises CallRefused."""
+    result = Path(path).expanduser()
+    if not result.is_absolute():
+        raise CallRefused(f"the path is {path!r}; it must be absolute, or begin with ~")
+    return result
 
 
 def _check_camera(name: str) -> None:

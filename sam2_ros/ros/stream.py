@@ -7,14 +7,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from sam2_ros.geometry.places import Place
-from sam2_ros.tracking import Tracker, TrackerError, Tracks
+from sam2_ros.tracking import Readings, Tracker, TrackerError, Tracks
 
 from .images import BadImageMessage, to_rgb
-from .messages import PromptCall, to_nanoseconds
+from .messages import PromptCall, to_nanoseconds, to_time
 from .publishers import Publishers
 from .report import Counts
 from .space import Space
@@ -24,9 +26,11 @@ class Prompted(NamedTuple):
     """An object as it is after a prompt."""
 
     header: Header
-    """Of the prompted image."""
+    """Of the newest image."""
     tracks: Tracks
-    """The object alone, with the readings of the prompt."""
+    """The object alone."""
+    readings: tuple[Header, Readings] | None
+    """All readings of a prompt, and the header of the image that it lies on."""
     label: str
     place: Place | str
     """Where it is, or why that is not known; empty where no depth is asked for."""
@@ -45,6 +49,7 @@ class Stream:
         self._complain = complain
         self._labels: dict[int, str] = {}
         self._header = Header()
+        self._image: NDArray[np.uint8] | None = None
         self._enabled = True
 
     def handle(self, message: Image) -> None:
@@ -62,32 +67,75 @@ class Stream:
             self.counts = replace(counts, refused=counts.refused + 1)
             self._complain(str(error))
             return
-        self._header = message.header
+        self._header, self._image = message.header, image
         # The tracker forgets its objects when a new stream begins; their names go with them.
         self._labels = {object_id: name for object_id, name in self._labels.items() if object_id in tracks.ids}
         self.space.keep(tracks.ids)
-        places = self.space.locate(message.header, tracks) if self._publishers.places_wanted else None
-        self._publishers.publish(message.header, image, tracks, self._labels, places)
+        self._publish(image, tracks)
         seconds = counts.seconds + time.monotonic() - start
         self.counts = replace(counts, tracked=counts.tracked + 1, seconds=seconds)
 
     def prompt(self, call: PromptCall) -> Prompted:
         """Starts or corrects an object on the newest image, or on the one of the call's stamp. Raises TrackerError."""
-        tracks = self._tracker.prompt(call.prompt, object_id=call.object_id, stamp=call.stamp)
-        (object_id,) = tracks.ids
+        if call.object_id is not None and call.chooses:
+            tracks = self._tracker.choose(call.object_id, call.prompt.candidate)
+        else:
+            tracks = self._tracker.prompt(call.prompt, object_id=call.object_id, stamp=call.stamp)
         if call.label:
-            self._labels[object_id] = call.label
-        places = self.space.locate(self._header, tracks)
-        return Prompted(self._header, tracks, self._labels.get(object_id, ""), places[0] if places else "")
+            self._labels[tracks.ids[0]] = call.label
+        return self._changed(tracks)
+
+    def preview(self, call: PromptCall) -> tuple[Header, Readings]:
+        """All readings of a prompt, and the header of the image it lies on; nothing is changed. Raises TrackerError."""
+        readings = self._tracker.preview(call.prompt, stamp=call.stamp)
+        return self._with_header(readings)
+
+    def undo(self, object_id: int) -> Prompted | None:
+        """Takes back an object's last prompt; None if that was its only one. Raises TrackerError."""
+        tracks = self._tracker.undo(object_id)
+        if tracks.ids:
+            return self._changed(tracks)
+        self._labels.pop(object_id, None)
+        self._publish_again()
+        return None
+
+    def save(self, object_id: int) -> bytes:
+        """Raises TrackerError."""
+        return self._tracker.save(object_id)
+
+    def load(self, data: bytes) -> Prompted:
+        """Raises TrackerError."""
+        return self._changed(self._tracker.load(data))
 
     def remove(self, object_id: int) -> None:
         """Raises TrackerError."""
         self._tracker.remove(object_id)
         self._labels.pop(object_id, None)
+        self._publish_again()
 
     def reset(self) -> None:
         self._tracker.reset()
         self._labels.clear()
+        self._publish_again()
+
+    def _with_header(self, readings: Readings) -> tuple[Header, Readings]:
+        return Header(stamp=to_time(readings.stamp), frame_id=self._header.frame_id), readings
+
+    def _changed(self, tracks: Tracks) -> Prompted:
+        """Publishes the newest image once more, for those who look at one that stands still."""
+        self._publish_again()
+        (object_id,) = tracks.ids
+        places = self.space.locate(self._header, tracks)
+        readings = None if tracks.readings is None else self._with_header(tracks.readings)
+        return Prompted(self._header, tracks, readings, self._labels.get(object_id, ""), places[0] if places else "")
+
+    def _publish_again(self) -> None:
+        if self._image is not None:
+            self._publish(self._image, self._tracker.current())
+
+    def _publish(self, image: NDArray[np.uint8], tracks: Tracks) -> None:
+        places = self.space.locate(self._header, tracks) if self._publishers.places_wanted else None
+        self._publishers.publish(self._header, image, tracks, self._labels, places)
 
     def enable(self, enabled: bool) -> None:
         """While not enabled, images are let go unread; objects are kept."""

@@ -13,15 +13,14 @@ from dataclasses import replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from sam2_ros.geometry.masks import keep_highest, measure, resize_logits
-from sam2_ros.network import NO_OBJECT, Features, Sam2, fingerprint
+from sam2_ros.network import Features, Sam2, fingerprint
 
 from .errors import BadImage, BadMemory, CapacityExceeded, StampUnavailable, UnknownObject
 from .history import Frame, History
 from .memory import MemoryBank
 from .objects import ObjectRecord
+from .outputs import Outputs
 from .prompts import check
 from .propagation import Propagation
 from .saved import Origin, SavedObject, pack, unpack
@@ -78,7 +77,6 @@ class Tracker:
         self._size = size
         self._capacity = capacity
         self._thresholds = Thresholds(show_above, hide_below, lost_after)
-        self._non_overlap = non_overlap
         length = 1 + math.ceil(_FRAMES_PER_SECOND * history)
         self._history = History(network, size=size, length=length, seconds=history)
         # One row more than objects: what is traced anew is built up there, and takes the old row's place when it is
@@ -90,6 +88,7 @@ class Tracker:
         self._propagation = Propagation(
             network, self._bank, rows=rows, size=size, corrections_condition=corrections_condition
         )
+        self._outputs = Outputs(self._propagation, self._thresholds, non_overlap=non_overlap)
         self._objects: dict[int, ObjectRecord] = {}
         self._free_rows = list(range(rows))
         self._next_id = 1
@@ -163,7 +162,7 @@ class Tracker:
         record.take_last(object_id)
         if record.began is None and not record.prompts:
             self.remove(object_id)
-            return self._newest_tracks().none()
+            return self.current().none()
         return self._retrace(object_id, record, frame)
 
     @torch.inference_mode()
@@ -184,6 +183,12 @@ class Tracker:
         """Forgets all objects. Ids go on rising, and the images of the history can still be prompted."""
         for object_id in self.ids:
             self.remove(object_id)
+
+    @torch.inference_mode()
+    def current(self) -> Tracks:
+        """All objects on the newest image, as they are after the latest prompts. Raises NoImage."""
+        frame, records = self._history.newest, self._records()
+        return self._outputs.tracks(self.ids, records, frame, self._outputs.look(records, frame))
 
     @torch.inference_mode()
     def save(self, object_id: int) -> bytes:
@@ -214,7 +219,7 @@ class Tracker:
         record = ObjectRecord(row, began, since=number, views={number - 1: before})
         self._follow([record], frame)
         object_id = self._commit(None, record)
-        return self._newest_tracks().only(object_id)
+        return self.current().only(object_id)
 
     def _check_room(self) -> None:
         if len(self._objects) == self._capacity:
@@ -247,12 +252,12 @@ class Tracker:
         records = self._records()
         if records:
             self._follow(records, frame)
-        looked = self._look(records, frame)
+        look = self._outputs.look(records, frame)
         # Only now, so that an error of the device on the way leaves no frame on which the objects were not tracked.
         self._history.add(frame)
         for record in records:
             record.prune(self._history.oldest_number)
-        return self._tracks(*looked)
+        return self._outputs.tracks(self.ids, records, frame, look)
 
     def _records(self) -> list[ObjectRecord]:
         """Of all objects, in the order of `ids`."""
@@ -286,9 +291,9 @@ class Tracker:
                 self._follow([record], frame)
             else:
                 continue
-            self._look([record], frame)
+            self._outputs.look([record], frame)
         object_id = self._commit(object_id, record)
-        return replace(self._newest_tracks().only(object_id), readings=readings)
+        return replace(self.current().only(object_id), readings=readings)
 
     def _commit(self, object_id: int | None, record: ObjectRecord) -> int:
         """Lets a record that was built up in a free row be an object's, a new one's if None; returns the id."""
@@ -300,58 +305,6 @@ class Tracker:
         self._free_rows.remove(record.row)
         self._objects[object_id] = record
         return object_id
-
-    def _look(self, records: Sequence[ObjectRecord], frame: Frame) -> tuple[Tensor, Tensor]:
-        """Decides which of the objects are in view on a frame, from what their rows hold.
-
-        Returns logits (N, H, W) at the image's size, and masks (N, H, W), empty for objects out of view.
-        """
-        rows = torch.tensor([record.row for record in records], dtype=torch.int64, device=self._network.device)
-        logits = resize_logits(self._propagation.logits[rows], frame.height, frame.width)
-        masks = logits > 0
-        areas = masks.sum(dim=(1, 2))
-        before = [record.views.get(frame.number - 1) for record in records]
-        limits = torch.tensor([self._thresholds.score(view) for view in before], device=rows.device)
-        in_view = (self._propagation.scores[rows] > limits) & (areas > 0)
-        seen = torch.stack((in_view, areas)).tolist()
-        for record, view, visible, area in zip(records, before, *seen, strict=True):
-            share = area / (frame.height * frame.width)
-            record.views[frame.number] = View.after(view, frame.stamp, share, in_view=bool(visible))
-        return logits, masks & in_view[:, None, None]
-
-    def _newest_tracks(self) -> Tracks:
-        return self._tracks(*self._look(self._records(), self._history.newest))
-
-    def _tracks(self, logits: Tensor, masks: Tensor) -> Tracks:
-        """All objects on the newest frame, brought back to the host; takes what `_look` gave for them."""
-        frame, ids, records = self._history.newest, self.ids, self._records()
-        if self._non_overlap and len(ids) > 1:
-            masks = keep_highest(logits, masks)
-        measures = measure(masks)
-        areas = measures.areas.cpu().numpy()
-        rows = torch.tensor([record.row for record in records], dtype=torch.int64, device=masks.device)
-        scores = self._propagation.scores[rows]
-        views = [record.views[frame.number] for record in records]
-        in_view = torch.tensor([view.in_view for view in views], dtype=torch.bool, device=masks.device)
-        low = torch.where(in_view[:, None, None], self._propagation.logits[rows].squeeze(1), NO_OBJECT)
-        return Tracks(
-            stamp=frame.stamp,
-            ids=ids,
-            states=tuple(self._state(view, frame, area) for view, area in zip(views, areas, strict=True)),
-            masks=masks.cpu().numpy(),
-            logits=low.cpu().numpy(),
-            boxes=measures.boxes.float().cpu().numpy(),
-            centroids=measures.centroids.cpu().numpy(),
-            areas=areas,
-            scores=scores.cpu().numpy(),
-            visibility=scores.sigmoid().cpu().numpy(),
-            iou=self._propagation.iou[rows].cpu().numpy(),
-            last_seen=tuple(view.last_seen for view in views),
-        )
-
-    def _state(self, view: View, frame: Frame, area: int) -> State:
-        # One whose pixels have all gone to others is in view by itself, but has no mask to show.
-        return State.OCCLUDED if view.in_view and not area else self._thresholds.state(view, frame.stamp)
 
     def _network_origin(self) -> Origin:
         """What a saved memory must fit; made once, since it reads all weights."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from sam2_ros.ros import node
 from sam2_ros.ros.parameters import Parameters
-from sam2_ros.tracking import NoImage, Prompt, Readings, State, Tracks, UnknownObject
+from sam2_ros.tracking import BadMemory, NoImage, Prompt, Readings, State, Tracks, UnknownObject
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 CLICK_RADIUS = 10
@@ -60,14 +60,48 @@ class FakeTracker:
         tracks = self._tracks((object_id,))
         return replace(tracks, readings=Readings(tracks.masks, tracks.iou, tracks.stamp))
 
+    def choose(self, object_id: int, candidate: int) -> Tracks:
+        """The reading `candidate` is the box shifted by so many pixels to the right."""
+        x0, y0, x1, y1 = self._boxes[self._known(object_id)]
+        self._boxes[object_id] = (x0 + candidate, y0, x1 + candidate, y1)
+        return self._tracks((object_id,))
+
+    def preview(self, prompt: Prompt, *, stamp: int | None = None) -> Readings:
+        tracks = self.prompt(prompt)
+        self.remove(tracks.ids[0])
+        self._last -= 1
+        return tracks.readings
+
+    def undo(self, object_id: int) -> Tracks:
+        """Every prompt counts as the only one."""
+        self.remove(object_id)
+        return self._tracks(())
+
+    def current(self) -> Tracks:
+        return self._tracks(tuple(sorted(self._boxes)))
+
+    def save(self, object_id: int) -> bytes:
+        return repr(self._boxes[self._known(object_id)]).encode()
+
+    def load(self, data: bytes) -> Tracks:
+        try:
+            box = tuple(int(edge) for edge in data.decode().strip("()").split(","))
+        except ValueError as error:
+            raise BadMemory("this is no object's memory") from error
+        self._last += 1
+        self._boxes[self._last] = box
+        return self._tracks((self._last,))
+
     def remove(self, object_id: int) -> None:
-        if object_id not in self._boxes:
-            raise UnknownObject(f"there is no object {object_id}")
-        del self._boxes[object_id]
+        del self._boxes[self._known(object_id)]
 
     def reset(self) -> None:
         self._boxes.clear()
-        self._newest = None
+
+    def _known(self, object_id: int) -> int:
+        if object_id not in self._boxes:
+            raise UnknownObject(f"there is no object {object_id}")
+        return object_id
 
     def _tracks(self, ids: tuple[int, ...], hidden: bool = False) -> Tracks:
         image, stamp = self._newest

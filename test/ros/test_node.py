@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from sam2_ros.msg import PromptPoint, TrackedObject
 from sam2_ros.ros.images import to_array
-from sam2_ros.srv import Prompt, RemoveObject
+from sam2_ros.srv import LoadObject, Prompt, RemoveObject, SaveObject, UndoPrompt
 
 GREEN, BLUE, RED = (0, 255, 0), (0, 0, 255), (255, 0, 0)
 
@@ -119,14 +120,81 @@ def test_removed_objects_are_gone_and_their_ids_are_not_used_again(empty: Any) -
 def test_a_paused_node_lets_images_go_and_keeps_its_objects(empty: Any) -> None:
     number = _prompt(empty, box=[1.0, 1.0, 9.0, 9.0]).object_id
     assert empty.call(SetBool, "enable", SetBool.Request(data=False)).success
-    before = len(empty.objects)
+    sent = []
     for _ in range(3):
-        empty.send(empty.image())
+        sent.append(empty.send(empty.image()).header)
         time.sleep(0.1)
 
-    assert len(empty.objects) == before
+    assert not [one for one in empty.objects if one.header in sent]
     assert empty.call(SetBool, "enable", SetBool.Request(data=True)).success
     assert [tracked.id for tracked in empty.track().objects] == [number]
+
+
+def test_a_prompt_on_a_picture_that_stands_still_is_shown_at_once(empty: Any, until: Any) -> None:
+    image = empty.send(empty.image())
+    empty.answer(image)
+
+    number = _prompt(empty, box=[10.0, 5.0, 30.0, 20.0]).object_id
+
+    until(lambda: [one.id for one in empty.objects[-1].objects] == [number])
+    assert empty.objects[-1].header == image.header
+    assert empty.call(RemoveObject, "remove_object", RemoveObject.Request(object_id=number)).success
+    until(lambda: not empty.objects[-1].objects)
+
+
+def test_a_preview_starts_nothing(empty: Any) -> None:
+    response = _prompt(empty, box=[10.0, 5.0, 30.0, 20.0], preview=True)
+
+    assert (response.success, response.object_id) == (True, 0)
+    assert [one.area for one in response.candidates] == [300]
+    assert list(empty.track().objects) == []
+
+
+def test_another_reading_of_the_last_click_can_be_taken(empty: Any) -> None:
+    first = _prompt(empty, box=[10.0, 5.0, 30.0, 20.0])
+
+    second = _prompt(empty, object_id=first.object_id, candidate=2)
+
+    assert (second.success, second.object_id) == (True, first.object_id)
+    assert second.object.box.x_offset == first.object.box.x_offset + 2
+
+
+def test_the_last_prompt_can_be_taken_back(empty: Any) -> None:
+    number = _prompt(empty, box=[10.0, 5.0, 30.0, 20.0]).object_id
+
+    response = empty.call(UndoPrompt, "undo", UndoPrompt.Request(object_id=number))
+
+    assert (response.success, response.removed) == (True, True)
+    assert list(empty.track().objects) == []
+    again = empty.call(UndoPrompt, "undo", UndoPrompt.Request(object_id=number))
+    assert (again.success, again.message) == (False, f"there is no object {number}")
+
+
+def test_an_object_is_saved_and_loaded(empty: Any, tmp_path: Path) -> None:
+    number = _prompt(empty, box=[10.0, 5.0, 30.0, 20.0]).object_id
+    path = str(tmp_path / "mug.safetensors")
+
+    saved = empty.call(SaveObject, "save_object", SaveObject.Request(object_id=number, path=path))
+    assert (saved.success, saved.message) == (True, "")
+    loaded = empty.call(LoadObject, "load_object", LoadObject.Request(path=path))
+
+    assert (loaded.success, loaded.object_id) == (True, number + 1)
+    assert [one.id for one in empty.track().objects] == [number, number + 1]
+
+
+@pytest.mark.parametrize(
+    "path, reason",
+    [
+        ("mug.safetensors", "the path is 'mug.safetensors'; it must be absolute, or begin with ~"),
+        ("/no/such/folder/mug.safetensors", "cannot be"),
+    ],
+)
+def test_a_path_that_cannot_be_is_refused(empty: Any, path: str, reason: str) -> None:
+    number = _prompt(empty, box=[10.0, 5.0, 30.0, 20.0]).object_id
+    saved = empty.call(SaveObject, "save_object", SaveObject.Request(object_id=number, path=path))
+    loaded = empty.call(LoadObject, "load_object", LoadObject.Request(path=path))
+    for answer in (saved, loaded):
+        assert not answer.success and reason in answer.message
 
 
 def test_of_images_that_come_too_fast_the_newest_is_tracked(empty: Any) -> None:

@@ -1,0 +1,83 @@
+"""What is shown of the objects on a frame: who is in view, and masks, boxes and states on the host."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sam2_ros.geometry.masks import keep_highest, measure, resize_logits
+from sam2_ros.network import NO_OBJECT
+
+from .history import Frame
+from .objects import ObjectRecord
+from .propagation import Propagation
+from .tracks import State, Tracks
+from .visibility import Thresholds, View
+
+
+@dataclass(frozen=True)
+class Look:
+    """N objects on a frame, at the image's size, on the device."""
+
+    rows: Tensor
+    """(N,) int64"""
+    logits: Tensor
+    """(N, H, W)"""
+    masks: Tensor
+    """(N, H, W) bool, empty for objects out of view."""
+    in_view: Tensor
+    """(N,) bool"""
+
+
+class Outputs:
+    def __init__(self, propagation: Propagation, thresholds: Thresholds, *, non_overlap: bool) -> None:
+        """non_overlap: show a pixel that several masks claim in one of them alone."""
+        self._propagation = propagation
+        self._thresholds = thresholds
+        self._non_overlap = non_overlap
+
+    def look(self, records: Sequence[ObjectRecord], frame: Frame) -> Look:
+        """Decides which objects are in view on a frame, from the answers in their rows, and keeps it in the records."""
+        device = self._propagation.logits.device
+        rows = torch.tensor([record.row for record in records], dtype=torch.int64, device=device)
+        logits = resize_logits(self._propagation.logits[rows], frame.height, frame.width)
+        masks = logits > 0
+        areas = masks.sum(dim=(1, 2))
+        before = [record.views.get(frame.number - 1) for record in records]
+        limits = torch.tensor([self._thresholds.score(view) for view in before], device=device)
+        in_view = (self._propagation.scores[rows] > limits) & (areas > 0)
+        seen = torch.stack((in_view, areas)).tolist()
+        for record, view, visible, area in zip(records, before, *seen, strict=True):
+            share = area / (frame.height * frame.width)
+            record.views[frame.number] = View.after(view, frame.stamp, share, in_view=bool(visible))
+        return Look(rows, logits, masks & in_view[:, None, None], in_view)
+
+    def tracks(self, ids: tuple[int, ...], records: Sequence[ObjectRecord], frame: Frame, look: Look) -> Tracks:
+        """All objects on the newest frame, brought back to the host; look: at these records on this frame."""
+        masks = keep_highest(look.logits, look.masks) if self._non_overlap and ids else look.masks
+        measures = measure(masks)
+        areas = measures.areas.cpu().numpy()
+        scores = self._propagation.scores[look.rows]
+        low = self._propagation.logits[look.rows].squeeze(1)
+        views = [record.views[frame.number] for record in records]
+        return Tracks(
+            stamp=frame.stamp,
+            ids=ids,
+            states=tuple(self._state(view, frame.stamp, area) for view, area in zip(views, areas, strict=True)),
+            masks=masks.cpu().numpy(),
+            logits=torch.where(look.in_view[:, None, None], low, NO_OBJECT).cpu().numpy(),
+            boxes=measures.boxes.float().cpu().numpy(),
+            centroids=measures.centroids.cpu().numpy(),
+            areas=areas,
+            scores=scores.cpu().numpy(),
+            visibility=scores.sigmoid().cpu().numpy(),
+            iou=self._propagation.iou[look.rows].cpu().numpy(),
+            last_seen=tuple(view.last_seen for view in views),
+        )
+
+    def _state(self, view: View, stamp: int, area: int) -> State:
+        # One whose pixels have all gone to others is in view by itself, but has no mask to show.
+        return State.OCCLUDED if view.in_view and not area else self._thresholds.state(view, stamp)
