@@ -8,11 +8,11 @@ from sam2_ros.geometry.camera import BadCamera, Pinhole
 
 
 def is_rectified(image_topic: str) -> bool:
-    """Whether a topic's name says that its images have lost their distortion: image_rect, image_rect_color and so on.
+    """Whether a topic's name says that its images have lost their distortion: image_rect_color, rect/image and so on.
 
     Raw and rectified images share one camera_info, which does not say to which of them an image belongs; the names do.
     """
-    return any(part.startswith("image_rect") for part in image_topic.split("/"))
+    return any(part == "rect" or part.startswith("image_rect") for part in image_topic.split("/"))
 
 
 def to_pinhole(message: CameraInfo, width: int, height: int, *, rectified: bool = False) -> Pinhole:

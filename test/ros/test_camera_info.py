@@ -72,6 +72,7 @@ def test_what_does_not_fit_is_refused(fields: dict[str, object], size: tuple[int
         ("/camera/image_rect", True),
         ("/zed/zed_node/rgb/image_rect_color", True),
         ("/zed/image_rect_color/compressed", True),
+        ("/zed/zed_node/rgb/color/rect/image", True),
         ("/direct/image", False),
     ],
 )
