@@ -154,13 +154,15 @@ def _parts(window: Window, core: Mask, allowed: Mask, jump: float, deeper: float
     step = window.greatest(window.known, 1) - window.least(window.known, 1)
     smooth = allowed & (step < jump)
     count, labels = cv2.connectedComponents(smooth.view(np.uint8), connectivity=4)
-    cores = np.bincount(labels[core & smooth], minlength=count)
-    if count < 2 or not cores.any():
+    pixels = np.flatnonzero(smooth)
+    parts, depths = labels.ravel()[pixels], window.depth.ravel()[pixels]
+    cores = np.bincount(parts, weights=core.ravel()[pixels], minlength=count)
+    if not cores.any():
         raise NotLocated("depth is so rough on the object that no part of a surface is found")
     main = cores.argmax()
-    low, high = ranked(window.depth[labels == main], 0.01, 0.99)
-    sizes = np.bincount(labels[smooth], minlength=count)
-    means = np.bincount(labels[smooth], weights=window.depth[smooth], minlength=count) / np.maximum(sizes, 1)
+    low, high = ranked(depths[parts == main], 0.01, 0.99)
+    sizes = np.bincount(parts, minlength=count)
+    means = np.bincount(parts, weights=depths, minlength=count) / np.maximum(sizes, 1)
     kept = (means > low - deeper) & (means < high + deeper) & (sizes >= 0.01 * sizes[main])
     kept |= cores >= 0.05 * cores[main]
     kept[0] = False
