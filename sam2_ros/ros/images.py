@@ -1,10 +1,13 @@
-"""Between sensor_msgs/Image and NumPy. Pure functions; nothing here needs a node."""
+"""Between sensor_msgs/Image and NumPy. Pure functions; nothing here needs a node.
+
+cv_bridge is not used, also where it is installed: it gives the same pixels (test/ros/test_cv_bridge.py), and one way
+for all machines is one way to test.
+"""
 
 from __future__ import annotations
 
 import array
 import sys
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -12,38 +15,13 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from .encodings import COLOURS, ENCODINGS, Encoding
+
+_TO_BYTES = 255 / 65535  # so that the largest number of 16 bits becomes the largest of 8
+
 
 class BadImageMessage(ValueError):
     """An image message that says one thing and holds another, or whose encoding is not known here."""
-
-
-@dataclass(frozen=True)
-class _Encoding:
-    """How the pixels of an encoding lie in memory, and what brings them to RGB."""
-
-    dtype: np.dtype
-    channels: int
-    to_rgb: int | None = None
-    """OpenCV's colour conversion code; None: it is RGB."""
-    is_colour: bool = True
-    """Whether it can be brought to RGB at all; depths and labels cannot."""
-
-
-_BYTE, _SHORT = np.dtype(np.uint8), np.dtype(np.uint16)
-_ENCODINGS = {
-    "rgb8": _Encoding(_BYTE, 3),
-    "bgr8": _Encoding(_BYTE, 3, cv2.COLOR_BGR2RGB),
-    "rgba8": _Encoding(_BYTE, 4, cv2.COLOR_RGBA2RGB),
-    "bgra8": _Encoding(_BYTE, 4, cv2.COLOR_BGRA2RGB),
-    "mono8": _Encoding(_BYTE, 1, cv2.COLOR_GRAY2RGB),
-    # OpenCV's own names say nothing of colours; one channel is taken as grey and three as OpenCV's order, BGR.
-    "8UC1": _Encoding(_BYTE, 1, cv2.COLOR_GRAY2RGB),
-    "8UC3": _Encoding(_BYTE, 3, cv2.COLOR_BGR2RGB),
-    "mono16": _Encoding(_SHORT, 1, is_colour=False),
-    "16UC1": _Encoding(_SHORT, 1, is_colour=False),
-    "32SC1": _Encoding(np.dtype(np.int32), 1, is_colour=False),
-    "32FC1": _Encoding(np.dtype(np.float32), 1, is_colour=False),
-}
 
 
 def to_rgb(message: Image) -> NDArray[np.uint8]:
@@ -51,23 +29,27 @@ def to_rgb(message: Image) -> NDArray[np.uint8]:
 
     An rgb8 message is not copied: the array looks into the message's data. Raises BadImageMessage.
     """
-    encoding = _ENCODINGS.get(message.encoding)
+    encoding = ENCODINGS.get(message.encoding)
     if encoding is None or not encoding.is_colour:
-        known = ", ".join(name for name, encoding in _ENCODINGS.items() if encoding.is_colour)
+        known = ", ".join(COLOURS)
         raise BadImageMessage(f"the image's encoding is {message.encoding!r}; the known ones are {known}")
     pixels = _pixels(message, encoding)
     if encoding.to_rgb is not None:
         pixels = cv2.cvtColor(np.ascontiguousarray(pixels), encoding.to_rgb)
+    if encoding.dtype.itemsize > 1:
+        pixels = cv2.convertScaleAbs(np.ascontiguousarray(pixels), alpha=_TO_BYTES)
     return pixels.astype(np.uint8, copy=False)
 
 
 def to_array(message: Image) -> NDArray[np.generic]:
-    """The pixels as they are: (H, W) or (H, W, channels) of the encoding's type, not copied. Raises BadImageMessage."""
-    encoding = _ENCODINGS.get(message.encoding)
+    """The pixels as they are: (H, W) or (H, W, channels) of the encoding's type, not copied; nv12 has (H * 3 / 2, W).
+
+    Raises BadImageMessage.
+    """
+    encoding = ENCODINGS.get(message.encoding)
     if encoding is None:
-        raise BadImageMessage(
-            f"the image's encoding is {message.encoding!r}; the known ones are {', '.join(_ENCODINGS)}"
-        )
+        known = ", ".join(ENCODINGS)
+        raise BadImageMessage(f"the image's encoding is {message.encoding!r}; the known ones are {known}")
     return _pixels(message, encoding)
 
 
@@ -76,15 +58,16 @@ def to_message(pixels: NDArray[np.generic], encoding: str, header: Header) -> Im
 
     The header is the one given, not a copy. Raises ValueError if the array is not one of that encoding.
     """
-    known = _ENCODINGS.get(encoding)
-    if known is None:
-        raise ValueError(f"the encoding is {encoding!r}; the known ones are {', '.join(_ENCODINGS)}")
+    known = ENCODINGS.get(encoding)
+    if known is None or known.two_planes:
+        names = ", ".join(name for name, encoding in ENCODINGS.items() if not encoding.two_planes)
+        raise ValueError(f"the encoding is {encoding!r}; those that are written are {names}")
     shape = pixels.shape[:2] if known.channels == 1 else (*pixels.shape[:2], known.channels)
     if pixels.shape != shape or pixels.ndim < 2 or pixels.dtype != known.dtype:
         raise ValueError(f"an array {pixels.shape} of {pixels.dtype} is not an image of encoding {encoding}")
     message = Image(header=header, encoding=encoding, is_bigendian=sys.byteorder == "big")
     message.height, message.width = pixels.shape[:2]
-    message.step = message.width * known.channels * known.dtype.itemsize
+    message.step = known.row_bytes(message.width)
     # Anything but an array.array is checked by rclpy byte by byte, which takes longer than sending the image.
     data = array.array("B")
     data.frombytes(np.ascontiguousarray(pixels).data.cast("B") if pixels.size else b"")
@@ -92,22 +75,25 @@ def to_message(pixels: NDArray[np.generic], encoding: str, header: Header) -> Im
     return message
 
 
-def _pixels(message: Image, encoding: _Encoding) -> NDArray[np.generic]:
+def _pixels(message: Image, encoding: Encoding) -> NDArray[np.generic]:
     """A view of the message's data, without the padding at the end of each row."""
     height, width, step = message.height, message.width, message.step
     if not height or not width:
         raise BadImageMessage(f"the image is {width}x{height} pixels; it must have at least one")
-    row = width * encoding.channels * encoding.dtype.itemsize
+    if (encoding.even_width and width % 2) or (encoding.two_planes and height % 2):
+        edges = "width and height" if encoding.two_planes else "width"
+        raise BadImageMessage(f"the image is {width}x{height} pixels; in {message.encoding} its {edges} must be even")
+    row, count = encoding.row_bytes(width), encoding.rows(height)
     if step < row:
         raise BadImageMessage(
             f"the image's step is {step} bytes; {width} pixels of {message.encoding} need at least {row}"
         )
-    if len(message.data) != height * step:
+    if len(message.data) != count * step:
         raise BadImageMessage(
-            f"the image has {len(message.data)} bytes; {height} rows of {step} bytes are {height * step}"
+            f"the image has {len(message.data)} bytes; {count} rows of {step} bytes are {count * step}"
         )
-    rows = np.frombuffer(message.data, np.uint8).reshape(height, step)[:, :row]
+    rows = np.frombuffer(message.data, np.uint8).reshape(count, step)[:, :row]
     if encoding.dtype.itemsize > 1:
         dtype = encoding.dtype.newbyteorder(">" if message.is_bigendian else "<")
         rows = rows.view(dtype).astype(encoding.dtype, copy=False)
-    return rows if encoding.channels == 1 else rows.reshape(height, width, encoding.channels)
+    return rows if encoding.channels == 1 else rows.reshape(count, width, encoding.channels)

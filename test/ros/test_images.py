@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from sam2_ros.ros.encodings import COLOURS, ENCODINGS
 from sam2_ros.ros.images import BadImageMessage, to_array, to_message, to_rgb
 
 
@@ -60,15 +61,82 @@ def test_rgb8_is_not_copied() -> None:
     assert pixels.tolist() == [[[42, 43, 3]]]
 
 
-@pytest.mark.parametrize("encoding", ["", "RGB8", "yuv422", "mono16", "16UC1", "32FC1", "bayer_rggb8"])
+_RED, _GREEN, _BLUE = 10, 100, 200
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
+def test_a_bayer_pattern_of_one_colour_has_it_everywhere(pattern: str, bits: int) -> None:
+    first, second, third, fourth = ({"r": _RED, "g": _GREEN, "b": _BLUE}[letter] for letter in pattern)
+    tile = np.array([[first, second], [third, fourth]])
+    mosaic = np.tile(tile, (3, 4)).astype(np.uint8) if bits == 8 else np.tile(tile * 257, (3, 4)).astype(np.uint16)
+
+    pixels = to_rgb(to_message(mosaic, f"bayer_{pattern}{bits}", Header()))
+
+    assert pixels.shape == (6, 8, 3)
+    assert (pixels == (_RED, _GREEN, _BLUE)).all()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "row"),
+    [
+        ("yuv422", [128, 16, 128, 235]),
+        ("uyvy", [128, 16, 128, 235]),
+        ("yuv422_yuy2", [16, 128, 235, 128]),
+        ("yuyv", [16, 128, 235, 128]),
+    ],
+)
+def test_brightness_and_colour_that_two_pixels_share(encoding: str, row: list[int]) -> None:
+    assert to_rgb(_image(encoding, [row], width=2)).tolist() == [[[0, 0, 0], [255, 255, 255]]]
+
+
+@pytest.mark.parametrize(("encoding", "colour"), [("nv12", [90, 240]), ("nv21", [240, 90])])
+def test_two_planes(encoding: str, colour: list[int]) -> None:
+    rows = [[82, 82, 99], [82, 82, 99], [*colour, 99]]
+
+    pixels = to_rgb(_image(encoding, rows, width=2, height=2))
+
+    # ITU-R BT.601: Y 82, U 90, V 240 is red.
+    assert np.abs(pixels.astype(int) - (255, 0, 0)).max() <= 2
+
+
+@pytest.mark.parametrize(("encoding", "size"), [("yuyv", (3, 2)), ("nv12", (3, 2)), ("nv12", (2, 3))])
+def test_colours_that_are_shared_need_an_even_number_of_pixels(encoding: str, size: tuple[int, int]) -> None:
+    width, height = size
+    with pytest.raises(BadImageMessage, match=f"is {width}x{height} pixels; in {encoding} its width.* must be even"):
+        to_rgb(_image(encoding, [[0] * 6] * 4, width=width, height=height))
+
+
+@pytest.mark.parametrize("encoding", ["rgb16", "bgr16", "mono16"])
+def test_of_sixteen_bits_the_upper_ones_count(encoding: str) -> None:
+    values = np.array([0, 128, 129, 257, 0x7FFF, 65535], np.uint16)
+    pixels = values[None] if encoding == "mono16" else np.repeat(values[None, :, None], 3, axis=2)
+
+    read = to_rgb(to_message(pixels, encoding, Header()))
+
+    assert read.dtype == np.uint8
+    # 65535 / 255 = 257
+    assert read[0, :, 0].tolist() == [0, 0, 1, 1, 127, 255]
+
+
+@pytest.mark.parametrize("encoding", ["rgba16", "bgra16"])
+def test_sixteen_bits_with_transparency(encoding: str) -> None:
+    pixel = [257, 514, 771, 9] if encoding == "rgba16" else [771, 514, 257, 9]
+
+    read = to_rgb(to_message(np.array([[pixel]], np.uint16), encoding, Header()))
+
+    assert read.tolist() == [[[1, 2, 3]]]
+
+
+@pytest.mark.parametrize("encoding", ["", "RGB8", "nv24", "16UC1", "32FC1"])
 def test_an_encoding_that_is_no_known_colour(encoding: str) -> None:
     with pytest.raises(BadImageMessage, match=f"the image's encoding is '{encoding}'; the known ones are rgb8, bgr8"):
         to_rgb(_image(encoding, [[1, 2, 3]], width=1))
 
 
 def test_an_encoding_that_is_not_known_at_all() -> None:
-    with pytest.raises(BadImageMessage, match=r"encoding is 'yuv422'; the known ones are rgb8, .*32FC1"):
-        to_array(_image("yuv422", [[1, 2, 3]], width=1))
+    with pytest.raises(BadImageMessage, match=r"encoding is 'yuv444'; the known ones are rgb8, .*32FC1"):
+        to_array(_image("yuv444", [[1, 2, 3]], width=1))
 
 
 def test_a_step_that_is_too_small() -> None:
@@ -121,6 +189,7 @@ def test_an_image_without_pixels_can_be_sent() -> None:
         (np.zeros((2, 2, 3), np.float32), "rgb8"),
         (np.zeros(4, np.uint8), "mono8"),
         (np.zeros((2, 2), np.uint8), "mono9"),
+        (np.zeros((3, 2), np.uint8), "nv12"),
     ],
 )
 def test_an_array_that_is_not_of_the_encoding(pixels: np.ndarray, encoding: str) -> None:
@@ -128,16 +197,17 @@ def test_an_array_that_is_not_of_the_encoding(pixels: np.ndarray, encoding: str)
         to_message(pixels, encoding, Header())
 
 
-_ARRAYS = {"rgb8": np.uint8, "bgra8": np.uint8, "mono8": np.uint8, "mono16": np.uint16, "32FC1": np.float32}
-_CHANNELS = {"rgb8": (3,), "bgra8": (4,)}
+_WRITTEN = sorted(name for name, encoding in ENCODINGS.items() if not encoding.two_planes)
 
 
 @given(
-    encoding=st.sampled_from(sorted(_ARRAYS)), height=st.integers(1, 9), width=st.integers(1, 9), skip=st.integers(1, 3)
+    encoding=st.sampled_from(_WRITTEN), height=st.integers(1, 9), width=st.integers(1, 9), skip=st.integers(1, 3)
 )
 def test_what_is_sent_is_what_is_read(encoding: str, height: int, width: int, skip: int) -> None:
-    shape = (height, width * skip, *_CHANNELS.get(encoding, ()))
-    pixels = np.random.default_rng(height).integers(0, 255, shape).astype(_ARRAYS[encoding])[:, ::skip]
+    known = ENCODINGS[encoding]
+    width *= 1 + known.even_width
+    shape = (height, width * skip, *([known.channels] if known.channels > 1 else []))
+    pixels = np.random.default_rng(height).integers(0, 255, shape).astype(known.dtype)[:, ::skip]
 
     read = to_array(to_message(pixels, encoding, Header()))
 
@@ -146,17 +216,22 @@ def test_what_is_sent_is_what_is_read(encoding: str, height: int, width: int, sk
 
 
 @given(
-    encoding=st.sampled_from(["rgb8", "bgr8", "rgba8", "mono8"]),
+    encoding=st.sampled_from(COLOURS),
     height=st.integers(0, 6),
     width=st.integers(0, 6),
-    step=st.integers(0, 40),
-    length=st.integers(0, 240),
+    step=st.integers(0, 60),
+    length=st.integers(0, 360) | st.none(),
 )
-def test_any_message_is_read_whole_or_refused(encoding: str, height: int, width: int, step: int, length: int) -> None:
-    channels = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "mono8": 1}[encoding]
+def test_any_message_is_read_whole_or_refused(
+    encoding: str, height: int, width: int, step: int, length: int | None
+) -> None:
+    known = ENCODINGS[encoding]
+    rows = height * 3 // 2 if known.two_planes else height
+    length = rows * step if length is None else length
     message = Image(encoding=encoding, height=height, width=width, step=step)
-    message.data = array.array("B", range(length))
-    fits = height > 0 and width > 0 and step >= width * channels and length == height * step
+    message.data = array.array("B", bytes(length))
+    fits = height > 0 and width > 0 and step >= known.row_bytes(width) and length == rows * step
+    fits &= not (known.even_width and width % 2) and not (known.two_planes and height % 2)
 
     if fits:
         assert to_rgb(message).shape == (height, width, 3)
