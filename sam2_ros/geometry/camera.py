@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-_REFINEMENTS = 50
-_CLOSE = 1e-7  # rays that are nearer than this, a ten-thousandth of a pixel, are the same
+_REFINEMENTS = 30
+_CLOSE = 1e-6  # rays that are nearer than this, less than a hundredth of a pixel, are the same
 
 COEFFICIENTS = {"plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8, 12, 14), "equidistant": (0, 4)}
 """Models of distortion by the names that ROS gives them, and how many coefficients each may have."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sam2_ros.geometry.camera import BadCamera, Pinhole
+from sam2_ros.geometry.camera import BadCamera, Pinhole, ray_table
 
 CAMERA = Pinhole(width=640, height=480, fx=500.0, fy=400.0, cx=320.0, cy=240.0)
 LENSES = [
@@ -99,3 +99,14 @@ def test_any_pinhole_inverts_itself(
 def test_what_is_no_camera_is_refused(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(BadCamera, match=words):
         replace(CAMERA, **changes)
+
+
+@pytest.mark.parametrize("camera", LENSES, ids=["none", "plumb_bob", "rational_polynomial", "equidistant"])
+def test_the_rays_of_all_pixels(camera: Pinhole) -> None:
+    small = replace(camera, width=64, height=48, cx=31.0, cy=23.0, fx=60.0, fy=50.0)
+
+    table = ray_table(small)
+
+    assert table.shape == (48, 64, 2) and not table.flags.writeable
+    np.testing.assert_allclose(table[40, 5], small.rays(np.array([[5.0, 40.0]]))[0], atol=1e-5)
+    assert ray_table(replace(small)) is table
