@@ -71,7 +71,7 @@ class Transformers(Candidate):
     def _show(self, box: Box) -> int:
         """Puts the box of a new object in for the newest frame; returns its id."""
         self._objects += 1
-        corners = torch.from_numpy(box).to(self._setting.dtype).view(1, 1, 2, 2)
+        corners = torch.from_numpy(box).view(1, 1, 2, 2)
         inputs = {"point_coords": corners, "point_labels": torch.tensor([[[2, 3]]])}
         self._session.add_point_inputs(self._session.obj_id_to_idx(self._objects), self._number, inputs)
         return self._objects

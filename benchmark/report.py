@@ -86,10 +86,13 @@ def _case(result: Result) -> dict[str, Any]:
     }
 
 
-_HEADER = (
-    f"{'':19}{'frames/s':>9}{'p50 ms':>9}{'p25-p75':>14}{'p99 ms':>9}{'ratio':>7}{'cpu':>7}{'add ms':>9}{'after':>9}"
-    f"{'GFLOP':>8}{'differs':>9}"
-)
+_HEADER = "".join(
+    f"{name:>{width}}"
+    for name, width in (
+        ("", 19), ("frames/s", 9), ("p50 ms", 9), ("p25-p75", 15), ("p99 ms", 9), ("ratio", 7), ("cpu", 7),
+        ("add ms", 9), ("after", 9), ("GFLOP", 8), ("differs", 9),
+    )
+)  # fmt: skip
 
 
 def print_result(result: Result) -> None:
@@ -98,7 +101,7 @@ def print_result(result: Result) -> None:
     least = floor(result)
     print(
         f"\n{case.model}, {case.size} pixels, {objects}; matrix products at {1e-9 * matrix_rate(result):.4g} GFLOP/s"
-        + (f", floor {1e3 * least:.4g} ms" if least else "")
+        + (f", floor {_ms(least)} ms" if least else "")
     )
     print(_HEADER)
     for name, one in result.measured.items():
@@ -113,11 +116,15 @@ def print_result(result: Result) -> None:
 
 def _row(one: Measured, first: Measured) -> str:
     times = Times.of(one.seconds)
-    spread = f"{1e3 * times.low:.4g}-{1e3 * times.high:.4g}"
-    adds = (f"{1e3 * max(values):9.4g}" if values else f"{'-':>9}" for values in (one.add, one.after_add))
-    work = f"{'-':>8}" if one.operations is None else f"{1e-9 * one.operations:8.4g}"
+    adds = (_ms(max(values)) if values else "-" for values in (one.add, one.after_add))
     return (
-        f"{times.rate:9.3g}{1e3 * times.p50:9.4g}{spread:>14}{1e3 * times.p99:9.4g}"
+        f"{times.rate:9.3g}{_ms(times.p50):>9}{_ms(times.low) + '-' + _ms(times.high):>15}{_ms(times.p99):>9}"
         f"{ratio(one.seconds, first.seconds):7.2f}{ratio(one.processor, first.processor):7.2f}"
-        + "".join(adds) + work + f"{one.difference:9.1e}"
-    )  # fmt: skip
+        + "".join(f"{text:>9}" for text in adds)
+        + (f"{'-':>8}" if one.operations is None else f"{1e-9 * one.operations:8.4g}")
+        + f"{one.difference:9.1e}"
+    )
+
+
+def _ms(seconds: float) -> str:
+    return f"{1e3 * seconds:.0f}" if seconds >= 1 else f"{1e3 * seconds:.1f}"
