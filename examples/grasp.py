@@ -3,9 +3,9 @@
 
     python3 examples/grasp.py --object mug --opening 0.08
 
-It needs the node with depth (parameter depth: true) and an object that has been prompted. The grasp is published as
-geometry_msgs/PoseStamped on `grasp`, for whoever comes later too. A gripper's frame: z points out of the gripper
-towards the object, y is the direction in which its jaws close.
+It needs the node with depth (parameter depth: true) and an object that has been prompted. The grasp is published once,
+as geometry_msgs/PoseStamped on `grasp`. A gripper's frame: z points out of the gripper towards the object, y is the
+direction in which its jaws close.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import rclpy
 from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion
+from rclpy.duration import Duration
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
@@ -129,8 +129,7 @@ class Grasper(Node):
         self._clouds: dict[tuple[int, int], PointCloud2] = {}
         self._objects: dict[tuple[int, int], TrackedObjects] = {}
         self._seen: dict[int, deque[np.ndarray]] = {}
-        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self._publisher = self.create_publisher(PoseStamped, "grasp", latched)
+        self._publisher = self.create_publisher(PoseStamped, "grasp", 1)
         self.create_subscription(TrackedObjects, "/sam2/objects", self._on_objects, 10)
         self.create_subscription(PointCloud2, "/sam2/points", self._on_points, 10)
 
@@ -179,6 +178,7 @@ class Grasper(Node):
     def _tell(self, header: Header, tracked: TrackedObject, grasp: Grasp) -> None:
         pose = to_pose(grasp)
         self._publisher.publish(PoseStamped(header=header, pose=pose))
+        self._publisher.wait_for_all_acked(Duration(seconds=2.0))
         place, turn = pose.position, pose.orientation
         x, y, z = grasp.rotation[:, 2].round(3) + 0.0  # no -0
         print(f"object {tracked.id} {tracked.label}".rstrip())

@@ -3,7 +3,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sam2_ros.geometry.oriented_box import UPRIGHT_CAMERA, OrientedBox, quaternion, turned_like
@@ -21,6 +21,7 @@ def _turned(q: tuple[float, float, float, float], vector: np.ndarray) -> np.ndar
     return vector + 2 * np.cross(axis, np.cross(axis, vector) + w * vector)
 
 
+@settings(deadline=None)
 @given(angles, angles, angles)
 def test_a_quaternion_turns_as_its_matrix(x: float, y: float, z: float) -> None:
     rotation = _rotation(x, y, z)
@@ -54,6 +55,7 @@ def test_corners() -> None:
     np.testing.assert_allclose(box.corners[1], [0.9, 1.8, 3.3])
 
 
+@settings(deadline=None)
 @given(angles, angles, angles, angles, angles, angles, st.booleans())
 def test_the_box_stays_where_it_is_when_its_axes_change_names(
     x: float, y: float, z: float, u: float, v: float, w: float, about_z: bool
@@ -63,8 +65,8 @@ def test_the_box_stays_where_it_is_when_its_axes_change_names(
 
     turned = turned_like(box, like, about_z=about_z)
 
-    before = np.array(sorted(np.round(box.corners, 6).tolist()))
-    np.testing.assert_allclose(np.array(sorted(np.round(turned.corners, 6).tolist())), before, atol=2e-6)
+    apart = np.linalg.norm(box.corners[:, None] - turned.corners, axis=2)
+    assert (np.sort(apart, axis=1)[:, 0] < 1e-9).all() and len(set(apart.argmin(axis=1))) == 8
     assert np.linalg.det(turned.rotation) == pytest.approx(1.0)
     assert np.trace(turned.rotation @ like.T) >= np.trace(box.rotation @ like.T) - 1e-9
     if about_z:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from geometry_msgs.msg import PoseStamped
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
@@ -125,13 +125,12 @@ def publish(client: Any) -> Any:
 @pytest.fixture
 def grasped(client: Any) -> Any:
     received: list[PoseStamped] = []
-    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-    subscription = client.node.create_subscription(PoseStamped, "/grasp", received.append, latched)
+    subscription = client.node.create_subscription(PoseStamped, "/grasp", received.append, 1)
     yield received
     client.node.destroy_subscription(subscription)
 
 
-def test_it_waits_until_the_object_can_be_grasped(run: Any, publish: Any, grasped: Any) -> None:
+def test_it_waits_until_the_object_can_be_grasped(run: Any, publish: Any, grasped: Any, until: Any) -> None:
     size = (0.15, 0.05, 0.2)
     points = _points(size)
     program = run(str(PROGRAM), "--object", "mug", "--timeout", "110")
@@ -157,7 +156,8 @@ def test_it_waits_until_the_object_can_be_grasped(run: Any, publish: Any, graspe
     assert "position    0.1000 0.1" in program.output
     assert "approach    0.000 1.000 0.000" in program.output
     assert "width       0.050" in program.output
-    assert grasped and grasped[0].header.frame_id == "camera_optical_frame"
+    until(lambda: grasped, patience=10)
+    assert grasped[0].header.frame_id == "camera_optical_frame"
 
 
 def test_without_an_object_it_ends_with_a_sentence(run: Any) -> None:
