@@ -129,12 +129,12 @@ def test_a_bad_prompt(node: Any, client: Any, object_id: int, fields: dict[str, 
 
 def test_a_stamp_that_is_not_held(node: Any, client: Any, object_id: int) -> None:
     request = Prompt.Request(points=_point(10.0, 10.0))
-    request.stamp.sec = 5
+    request.stamp.nanosec = 5
 
     response = client.call(Prompt, "prompt", request)
 
     assert not response.success
-    assert "5000000000 ns is not held" in response.message
+    assert "the image of stamp 5 ns is no longer held" in response.message
 
 
 def test_one_object_more_than_there_is_room_for(node: Any, client: Any, object_id: int) -> None:
