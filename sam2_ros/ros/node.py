@@ -33,6 +33,7 @@ from sensor_msgs.msg import Image
 from sam2_ros.tracking import Tracker
 
 from . import parameters as node_parameters
+from .click_input import ClickInput
 from .loading import free_device_memory, load_tracker
 from .log import RosLogHandler
 from .parameters import ParameterError, Parameters
@@ -70,6 +71,7 @@ class Sam2Node(LifecycleNode):
         self._worker: Worker[Image] | None = None
         self._stream: Stream | None = None
         self._space_input: SpaceInput | None = None
+        self._click_input: ClickInput | None = None
         self._reliability = Parameters.reliability
         self._subscription: Subscription | None = None
         self._reporter: Reporter | None = None
@@ -115,6 +117,7 @@ class Sam2Node(LifecycleNode):
 
         reliability = ReliabilityPolicy[self._reliability.upper()]
         self._space_input = SpaceInput(self, stream.space, reliability, self._space_group)
+        self._click_input = ClickInput(self, worker, stream, subscription.topic_name)
         self._subscription = subscription
         self._reporter = Reporter(self, self._image_group, subscription.topic_name, count)
         self.get_logger().info(f"waiting for images on {subscription.topic_name}")
@@ -164,7 +167,7 @@ class Sam2Node(LifecycleNode):
         worker: Worker[Image] = Worker(lambda message: stream.handle(message), self._failed)
         self._worker = worker
         tracker = worker.ask(lambda: self._make_tracker(parameters))
-        stream = self._stream = Stream(tracker, space, self._outputs, self._complain)
+        stream = self._stream = Stream(tracker, space, self._outputs, self._complain, parameters.history)
         self.get_logger().info(f"configured with the model {parameters.model}")
 
     def _unsubscribe(self) -> None:
@@ -174,6 +177,9 @@ class Sam2Node(LifecycleNode):
             self.destroy_subscription(self._subscription)
         if self._space_input is not None:
             self._space_input.stop()
+        if self._click_input is not None:
+            self._click_input.stop()
+            self._click_input = None
         self._reporter = self._subscription = self._space_input = None
 
     def _running(self) -> tuple[Worker[Image], Stream]:

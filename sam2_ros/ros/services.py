@@ -11,9 +11,10 @@ from rclpy.lifecycle import LifecycleNode
 from std_srvs.srv import SetBool, Trigger
 
 from sam2_ros.msg import TrackedObject
-from sam2_ros.srv import LoadObject, Prompt, RemoveObject, SaveObject, UndoPrompt
+from sam2_ros.srv import ClickMode, LoadObject, Prompt, RemoveObject, SaveObject, UndoPrompt
 from sam2_ros.tracking import TrackerError
 
+from .clicks import ClickRefused
 from .images import BadImageMessage
 from .messages import to_candidates, to_prompt_call, to_tracked_object
 from .stream import Prompted, Stream
@@ -28,6 +29,7 @@ Response = TypeVar(
     RemoveObject.Response,
     SaveObject.Response,
     LoadObject.Response,
+    ClickMode.Response,
     Trigger.Response,
     SetBool.Response,
 )
@@ -39,7 +41,7 @@ class CallRefused(ValueError):
 
 
 class Services:
-    """~/prompt, ~/undo, ~/remove_object, ~/reset, ~/enable, ~/save_object and ~/load_object.
+    """~/prompt, ~/undo, ~/remove_object, ~/click_mode, ~/reset, ~/enable, ~/save_object and ~/load_object.
 
     What is refused is answered with success false and why.
     """
@@ -55,6 +57,7 @@ class Services:
         node.create_service(RemoveObject, "~/remove_object", self._on_remove_object, callback_group=group)
         node.create_service(SaveObject, "~/save_object", self._on_save_object, callback_group=group)
         node.create_service(LoadObject, "~/load_object", self._on_load_object, callback_group=group)
+        node.create_service(ClickMode, "~/click_mode", self._on_click_mode, callback_group=group)
         node.create_service(Trigger, "~/reset", self._on_reset, callback_group=group)
         node.create_service(SetBool, "~/enable", self._on_enable, callback_group=group)
 
@@ -124,6 +127,12 @@ class Services:
 
         return self._answer(response, answer)
 
+    def _on_click_mode(self, request: ClickMode.Request, response: ClickMode.Response) -> ClickMode.Response:
+        def answer() -> str:
+            return self._ask(lambda stream: stream.clicks.set_mode(request.mode, request.object_id))
+
+        return self._answer(response, answer)
+
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         def answer() -> str:
             self._ask(lambda stream: stream.reset())
@@ -147,7 +156,7 @@ class Services:
         try:
             self._logger.info(answer())
             response.success = True
-        except (TrackerError, BadImageMessage, CallRefused, NoAnswer) as error:
+        except (TrackerError, BadImageMessage, CallRefused, ClickRefused, NoAnswer) as error:
             response.success = False
             response.message = str(error)
             self._logger.warning(f"refused: {error}")

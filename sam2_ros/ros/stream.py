@@ -15,9 +15,11 @@ from std_msgs.msg import Header
 from sam2_ros.geometry.places import Place
 from sam2_ros.tracking import Readings, Tracker, TrackerError, Tracks
 
+from .clicks import Clicks
 from .images import BadImageMessage, to_rgb
 from .messages import PromptCall, to_nanoseconds, to_time
 from .publishers import Publishers
+from .recent_masks import RecentMasks
 from .report import Counts
 from .space import Space
 
@@ -39,11 +41,20 @@ class Prompted(NamedTuple):
 class Stream:
     """Reads, tracks, locates and publishes images; keeps the objects' names and the newest header."""
 
-    def __init__(self, tracker: Tracker, space: Space, publishers: Publishers, complain: Callable[[str], None]) -> None:
-        """complain: called with one sentence for each image that is refused."""
+    def __init__(
+        self,
+        tracker: Tracker,
+        space: Space,
+        publishers: Publishers,
+        complain: Callable[[str], None],
+        history: float = 2.0,
+    ) -> None:
+        """complain: called with one sentence for each image that is refused. history: seconds a click may be late."""
         self.counts = Counts()
         """Replaced, never changed, so that other threads may read it."""
         self.space = space
+        self.masks = RecentMasks(history)
+        self.clicks = Clicks(self)
         self._tracker = tracker
         self._publishers = publishers
         self._complain = complain
@@ -51,6 +62,16 @@ class Stream:
         self._header = Header()
         self._image: NDArray[np.uint8] | None = None
         self._enabled = True
+
+    @property
+    def header(self) -> Header:
+        """Of the newest image."""
+        return self._header
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width of the newest image; None before the first."""
+        return None if self._image is None else (self._image.shape[0], self._image.shape[1])
 
     def handle(self, message: Image) -> None:
         """Tracks onto an image and publishes, unless paused. An image that cannot be used changes nothing."""
@@ -83,6 +104,7 @@ class Stream:
             tracks = self._tracker.prompt(call.prompt, object_id=call.object_id, stamp=call.stamp)
         if call.label:
             self._labels[tracks.ids[0]] = call.label
+        self.clicks.select(tracks.ids[0])
         return self._changed(tracks)
 
     def preview(self, call: PromptCall) -> tuple[Header, Readings]:
@@ -134,6 +156,7 @@ class Stream:
             self._publish(self._image, self._tracker.current())
 
     def _publish(self, image: NDArray[np.uint8], tracks: Tracks) -> None:
+        self.masks.add(tracks)
         places = self.space.locate(self._header, tracks) if self._publishers.places_wanted else None
         self._publishers.publish(self._header, image, tracks, self._labels, places)
 

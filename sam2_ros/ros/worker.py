@@ -54,17 +54,19 @@ class Worker(Generic[Frame]):
         timeout: seconds, for ever if None. Raises NoAnswer when they are over, saying whether the request may still
         be carried out, or if the worker has stopped.
         """
-        future: Future = Future()
-        with self._lock:
-            if self._stopping:
-                raise NoAnswer(_STOPPING)
-            self._requests.append((future, request))
-        self._wake.set()
+        future = self._submit(request)
         if wait([future], timeout).done:
             return future.result()
         if future.cancel():
             raise NoAnswer(f"the tracker was busy for more than {timeout:g} s; nothing was changed")
         raise NoAnswer(f"the tracker did not finish within {timeout:g} s; the request may still be carried out")
+
+    def tell(self, request: Callable[[], object]) -> None:
+        """Has a request run in the worker's thread, and does not wait for it.
+
+        What it raises is given to `failed`. Raises NoAnswer if the worker has stopped.
+        """
+        self._submit(request).add_done_callback(self._check)
 
     def stop(self, timeout: float = 10.0) -> bool:
         """Ends the thread after what it is doing now; requests that wait get NoAnswer. False if it does not end.
@@ -75,6 +77,20 @@ class Worker(Generic[Frame]):
         self._wake.set()
         self._thread.join(timeout)
         return not self._thread.is_alive()
+
+    def _submit(self, request: Callable[[], object]) -> Future:
+        future: Future = Future()
+        with self._lock:
+            if self._stopping:
+                raise NoAnswer(_STOPPING)
+            self._requests.append((future, request))
+        self._wake.set()
+        return future
+
+    def _check(self, future: Future) -> None:
+        error = future.exception()
+        if isinstance(error, Exception) and not isinstance(error, NoAnswer):
+            self._failed(error)
 
     def _refuse_requests(self) -> None:
         with self._lock:

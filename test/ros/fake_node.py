@@ -12,8 +12,12 @@ import time
 from dataclasses import replace
 
 import numpy as np
+from geometry_msgs.msg import TransformStamped
+from rclpy.callback_groups import CallbackGroup
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
 
-from sam2_ros.ros import node
+from sam2_ros.ros import click_input, node, transforms
 from sam2_ros.ros.parameters import Parameters
 from sam2_ros.tracking import BadMemory, NoImage, Prompt, Readings, State, Tracks, UnknownObject
 
@@ -126,5 +130,17 @@ class FakeTracker:
         )
 
 
+def listen_to_transforms(ros_node: Node, group: CallbackGroup) -> transforms.TransformBuffer:
+    """Where tf2_msgs is not installed: transforms from /transforms, one by one, all of them fixed."""
+    buffer = transforms.TransformBuffer()
+    latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    ros_node.create_subscription(
+        TransformStamped, "/transforms", lambda one: buffer.put([one], fixed=True), latched, callback_group=group
+    )
+    return buffer
+
+
 if __name__ == "__main__":
+    if transforms.TFMessage is None:
+        click_input.listen = listen_to_transforms
     sys.exit(node.main(sys.argv[1:], FakeTracker))

@@ -112,6 +112,36 @@ def test_a_request_that_takes_too_long_is_said_to_go_on(worker: Worker) -> None:
         worker.ask(lambda: time.sleep(0.2), timeout=0.05)
 
 
+def test_what_is_told_is_done_and_not_waited_for(log: Log, worker: Worker) -> None:
+    log.gate.clear()
+    worker.offer(1)
+    assert log.entered.wait(10)
+    done: list[str] = []
+
+    worker.tell(lambda: done.append(threading.current_thread().name))
+    assert done == []
+    log.gate.set()
+    worker.ask(lambda: None)
+
+    assert done == ["sam2 worker"]
+    assert log.errors == []
+
+
+def test_what_fails_though_nobody_waits_is_reported(log: Log, worker: Worker) -> None:
+    failure = RuntimeError("the device is broken")
+
+    def fail() -> None:
+        raise failure
+
+    worker.tell(fail)
+    _until(lambda: bool(log.errors))
+
+    assert log.errors == [failure]
+    assert worker.stop()
+    with pytest.raises(NoAnswer, match="stopping"):
+        worker.tell(fail)
+
+
 def test_requests_that_wait_when_it_stops_are_refused(log: Log) -> None:
     worker = Worker(log.handle, log.errors.append)
     log.gate.clear()

@@ -1,0 +1,101 @@
+"""Where clicks come from: RViz and other 3-D views, rqt, and whoever knows an image's pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from geometry_msgs.msg import Point, PointStamped
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+
+from sam2_ros.tracking import TrackerError
+
+from .clicks import ClickRefused, PixelClick, PointClick
+from .messages import to_nanoseconds
+from .stream import Stream
+from .transforms import listen
+from .worker import NoAnswer, Worker
+
+_WAITING = 20
+"""Clicks that may wait for the tracker; a person makes no more, and what sends more is no person."""
+
+
+class ClickInput:
+    """Subscribes a stream's clicks to their topics.
+
+    /clicked_point, a point in space in any frame; <image>/mouse_click and ~/mouse_click, pixels of the image of that
+    stamp; <image>_mouse_left and ~/overlay_mouse_left, pixels of the newest image. Handlers hand the click to the
+    worker and do not wait; what became of it is logged in a sentence.
+    """
+
+    def __init__(self, node: Node, worker: Worker, stream: Stream, image_topic: str, base: str = "~") -> None:
+        """image_topic: the name of the camera's images, not that of compressed ones. base: of the node's own topics."""
+        self._node = node
+        self._worker = worker
+        self._clicks = stream.clicks
+        self._waiting = 0
+        # Of its own, so that clicks wait for no image; with transforms, so that these come in their order.
+        group = MutuallyExclusiveCallbackGroup()
+        self._transforms = listen(node, MutuallyExclusiveCallbackGroup())
+        quality = QoSProfile(depth=10)
+        topics = (
+            (PointStamped, "/clicked_point", self._on_point),
+            (PointStamped, f"{image_topic}/mouse_click", self._on_pixel),
+            (PointStamped, f"{base}/mouse_click", self._on_pixel),
+            (Point, f"{image_topic}_mouse_left", self._on_bare_pixel),
+            (Point, f"{base}/overlay_mouse_left", self._on_bare_pixel),
+        )
+        self._subscriptions = [
+            node.create_subscription(kind, topic, handler, quality, callback_group=group)
+            for kind, topic, handler in topics
+        ]
+
+    def stop(self) -> None:
+        """Unsubscribes."""
+        self._transforms.stop()
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions.clear()
+
+    def _on_point(self, message: PointStamped) -> None:
+        point = message.point
+        click = PointClick(
+            np.array([point.x, point.y, point.z]), message.header.frame_id, to_nanoseconds(message.header.stamp) or None
+        )
+        self._tell(partial(self._clicks.click_point, click, self._transforms))
+
+    def _on_pixel(self, message: PointStamped) -> None:
+        stamp = to_nanoseconds(message.header.stamp) or None
+        self._tell(partial(self._clicks.click, PixelClick(message.point.x, message.point.y, stamp)))
+
+    def _on_bare_pixel(self, message: Point) -> None:
+        self._tell(partial(self._clicks.click, PixelClick(message.x, message.y, None)))
+
+    def _tell(self, deed: Callable[[], str]) -> None:
+        """Has the worker do what a click means; does not wait for it."""
+        if self._waiting >= _WAITING:
+            self._refuse(f"{self._waiting} clicks are waiting for the tracker already", throttle=2.0)
+            return
+
+        def work() -> None:
+            self._waiting -= 1
+            try:
+                self._node.get_logger().info(deed())
+            except (ClickRefused, TrackerError) as error:
+                self._refuse(str(error))
+
+        self._waiting += 1
+        try:
+            self._worker.tell(work)
+        except NoAnswer as error:
+            self._waiting -= 1
+            self._refuse(str(error))
+
+    def _refuse(self, reason: str, throttle: float = 0.0) -> None:
+        if throttle:
+            self._node.get_logger().warning(f"refused a click: {reason}", throttle_duration_sec=throttle)
+        else:
+            self._node.get_logger().warning(f"refused a click: {reason}")
