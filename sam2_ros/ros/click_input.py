@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 from geometry_msgs.msg import Point, PointStamped
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
@@ -17,7 +18,7 @@ from .clicks import ClickRefused, PixelClick, PointClick
 from .messages import to_nanoseconds
 from .stream import Stream
 from .transforms import listen
-from .worker import NoAnswer, Worker
+from .worker import NoAnswer
 
 _WAITING = 20
 """Clicks that may wait for the tracker; a person makes no more, and what sends more is no person."""
@@ -31,10 +32,22 @@ class ClickInput:
     worker and do not wait; what became of it is logged in a sentence.
     """
 
-    def __init__(self, node: Node, worker: Worker, stream: Stream, image_topic: str, base: str = "~") -> None:
-        """image_topic: the name of the camera's images, not that of compressed ones. base: of the node's own topics."""
+    def __init__(
+        self,
+        node: Node,
+        tell: Callable[[Callable[[], object]], None],
+        stream: Stream,
+        image_topic: str,
+        logger: RcutilsLogger,
+        base: str = "~",
+    ) -> None:
+        """tell: has the worker do something, without waiting. image_topic: of the camera's raw images.
+
+        base: of the node's own topics.
+        """
         self._node = node
-        self._worker = worker
+        self._tell_worker = tell
+        self._logger = logger
         self._clicks = stream.clicks
         self._waiting = 0
         # Of its own, so that clicks wait for no image; with transforms, so that these come in their order.
@@ -83,19 +96,19 @@ class ClickInput:
         def work() -> None:
             self._waiting -= 1
             try:
-                self._node.get_logger().info(deed())
+                self._logger.info(deed())
             except (ClickRefused, TrackerError) as error:
                 self._refuse(str(error))
 
         self._waiting += 1
         try:
-            self._worker.tell(work)
+            self._tell_worker(work)
         except NoAnswer as error:
             self._waiting -= 1
             self._refuse(str(error))
 
     def _refuse(self, reason: str, throttle: float = 0.0) -> None:
         if throttle:
-            self._node.get_logger().warning(f"refused a click: {reason}", throttle_duration_sec=throttle)
+            self._logger.warning(f"refused a click: {reason}", throttle_duration_sec=throttle)
         else:
-            self._node.get_logger().warning(f"refused a click: {reason}")
+            self._logger.warning(f"refused a click: {reason}")

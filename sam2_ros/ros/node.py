@@ -117,7 +117,7 @@ class Sam2Node(LifecycleNode):
 
         reliability = ReliabilityPolicy[self._reliability.upper()]
         self._space_input = SpaceInput(self, stream.space, reliability, self._space_group)
-        self._click_input = ClickInput(self, worker, stream, subscription.topic_name)
+        self._click_input = ClickInput(self, worker.tell, stream, subscription.topic_name, self.get_logger())
         self._subscription = subscription
         self._reporter = Reporter(self, self._image_group, subscription.topic_name, count)
         self.get_logger().info(f"waiting for images on {subscription.topic_name}")
