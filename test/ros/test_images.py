@@ -200,9 +200,7 @@ def test_an_array_that_is_not_of_the_encoding(pixels: np.ndarray, encoding: str)
 _WRITTEN = sorted(name for name, encoding in ENCODINGS.items() if not encoding.two_planes)
 
 
-@given(
-    encoding=st.sampled_from(_WRITTEN), height=st.integers(1, 9), width=st.integers(1, 9), skip=st.integers(1, 3)
-)
+@given(encoding=st.sampled_from(_WRITTEN), height=st.integers(1, 9), width=st.integers(1, 9), skip=st.integers(1, 3))
 def test_what_is_sent_is_what_is_read(encoding: str, height: int, width: int, skip: int) -> None:
     known = ENCODINGS[encoding]
     width *= 1 + known.even_width

@@ -1,0 +1,48 @@
+"""Between sensor_msgs/CompressedImage and NumPy, as image_transport's `compressed` has it. Pure functions."""
+
+from __future__ import annotations
+
+import array
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import Header
+
+from .images import BadImageMessage
+
+SUFFIX = "/compressed"
+"""Of the topics that image_transport names after a raw image's."""
+
+_QUALITY = 85  # of JPEG, 0 to 100
+# As the file has it, however a viewer would turn it: camera_info and depth speak of the sensor's own rows.
+_AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+
+
+def decode(message: CompressedImage) -> NDArray[np.uint8]:
+    """A JPEG, PNG or other picture that OpenCV reads, as (H, W, 3) uint8 RGB. Raises BadImageMessage."""
+    if "compressedDepth" in message.format:
+        raise BadImageMessage(f"the format is {message.format!r}; a depth image cannot be taken for a colour image")
+    data = np.frombuffer(message.data, np.uint8)
+    try:
+        pixels = cv2.imdecode(data, _AS_STORED) if data.size else None
+    except cv2.error:
+        pixels = None
+    if pixels is None:
+        raise BadImageMessage(
+            f"the compressed image of format {message.format!r} and {data.size} bytes cannot be decoded; it must be a "
+            "JPEG or PNG that is whole"
+        )
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def encode(image: NDArray[np.uint8], header: Header) -> CompressedImage:
+    """(H, W, 3) uint8 RGB as a JPEG. The header is the one given, not a copy."""
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, _QUALITY))
+    if not done:
+        raise ValueError(f"OpenCV cannot make a JPEG of an image {image.shape}")
+    # image_transport reads from the format which colours go in and which lie in the file.
+    message = CompressedImage(header=header, format="rgb8; jpeg compressed bgr8")
+    message.data = array.array("B", data.tobytes())
+    return message
