@@ -7,7 +7,7 @@ import sys
 from importlib import import_module
 
 COMMANDS = {
-    "node": ("sam2_ros.ros.node", "the ROS 2 node that tracks objects"),
+    "node": ("sam2_ros.ros.main", "the ROS 2 node that tracks objects"),
     "camera": ("sam2_ros.simulation.camera", "play a video, a folder of images or a simulated table as a camera"),
     "demo": ("sam2_ros.simulation.demo", "camera, node and prompts in processes of their own, with a verdict"),
     "soak": ("sam2_ros.apps.soak", "track for hours and see that neither memory nor time per frame grows"),

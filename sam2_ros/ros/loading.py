@@ -1,4 +1,4 @@
-"""From the parameters to a tracker on its device, and back."""
+"""From the parameters to trackers on their device, and back."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import numpy as np
 import torch
 
 from sam2_ros.network import Sam2, load_network
-from sam2_ros.tracking import Prompt, Tracker
+from sam2_ros.tracking import Prompt, Tracker, track_together
 
 from .parameters import ParameterError, Parameters
 
 _WARM_UP_FRAMES = 3
 
 
-def load_tracker(parameters: Parameters) -> Tracker:
-    """Loads the network, runs it once in every way that it will be run, and gives a fresh tracker of it.
+def load_trackers(parameters: Parameters) -> list[Tracker]:
+    """Loads the network, runs it once in every way that it will be run, and gives each camera a fresh tracker of it.
 
     Raises CheckpointError or ParameterError.
     """
@@ -25,8 +25,8 @@ def load_tracker(parameters: Parameters) -> Tracker:
     device = _device(parameters.device)
     network = load_network(parameters.model, device=device, dtype=_dtype(parameters.dtype, device))
     # The first calls choose kernels and allocate. A tracker of its own takes them: ids are never used twice.
-    _warm_up(_tracker(network, parameters))
-    return _tracker(network, parameters)
+    _warm_up([_tracker(network, parameters) for _ in parameters.cameras])
+    return [_tracker(network, parameters) for _ in parameters.cameras]
 
 
 def free_device_memory() -> None:
@@ -51,13 +51,17 @@ def _tracker(network: Sam2, parameters: Parameters) -> Tracker:
     )
 
 
-def _warm_up(tracker: Tracker) -> None:
+def _warm_up(trackers: list[Tracker]) -> None:
     image = np.zeros((480, 640, 3), np.uint8)
+    tracker = trackers[0]
     tracker.track(image, 0)
     tracker.prompt(Prompt(box=np.array([160, 120, 480, 360], np.float32)))
     tracker.prompt(Prompt(points=np.array([[320, 240]], np.float32), labels=np.array([1], np.int32)), object_id=1)
     for stamp in range(1, 1 + _WARM_UP_FRAMES):
         tracker.track(image, stamp)
+    # Images of several cameras come together or not, so each number of them is a size of batch that will be met.
+    for count in range(2, 1 + len(trackers)):
+        track_together(trackers[:count], [image] * count, [1 + _WARM_UP_FRAMES] * count)
 
 
 def _device(name: str) -> torch.device:

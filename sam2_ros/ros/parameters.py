@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+_LATER = "takes effect when the node is configured again"
 
 
 class ParameterError(ValueError):
@@ -14,15 +19,25 @@ class ParameterError(ValueError):
 
 
 def _parameter(default: Any, description: str, limits: tuple[float, float] | None = None, **metadata: Any) -> Any:
-    """limits: smallest and largest value, for a number. choices=(...): the values that a text may have."""
+    """limits: smallest and largest value, for a number. choices=(...): the values that a text may have.
+
+    live=True: a change takes effect at once. fixed=True: it cannot be changed while the node runs.
+    """
     return field(default=default, metadata={"description": description, "limits": limits, **metadata})
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """The node's parameters. They are read when the node is configured. Raises ParameterError for a bad value."""
+    """The node's parameters. Most are read when the node is configured. Raises ParameterError for a bad value."""
 
-    autostart: bool = _parameter(True, "configure and activate at start; false leaves both to a lifecycle manager")
+    cameras: tuple[str, ...] = _parameter(
+        ("",),
+        "names of the cameras, under which their topics stand; the one camera [''] has its topics under none",
+        fixed=True,
+    )
+    autostart: bool = _parameter(
+        True, "configure and activate at start; false leaves both to a lifecycle manager", fixed=True
+    )
     model: str = _parameter(
         "nano",
         "nano, the name of an official model such as sam2.1_hiera_tiny, or the path of a .pt or .safetensors file",
@@ -48,15 +63,23 @@ class Parameters:
         2.0, "seconds for which a prompt may come late; the features of the images since then are kept", (0.0, 60.0)
     )
     show_above: float = _parameter(
-        0.5, "probability above which an object comes into view; SAM 2 itself has 0.5", (0.0, 1.0)
+        0.5, "probability above which an object comes into view; SAM 2 itself has 0.5", (0.0, 1.0), live=True
     )
     hide_below: float = _parameter(
         0.4,
         "probability at which an object in view goes out of it, at most show_above; SAM 2 itself has 0.5",
         (0.0, 1.0),
+        live=True,
     )
-    non_overlap: bool = _parameter(False, "give each pixel to one object at most")
-    lost_after: float = _parameter(5.0, "seconds out of view after which an occluded object is lost", (0.0, 86400.0))
+    non_overlap: bool = _parameter(False, "give each pixel to one object at most", live=True)
+    lost_after: float = _parameter(
+        5.0, "seconds out of view after which an occluded object is lost", (0.0, 86400.0), live=True
+    )
+    image_transport: str = _parameter(
+        "raw",
+        "how images come: raw, or compressed from <image>/compressed; a topic that ends so is taken as compressed",
+        choices=("raw", "compressed"),
+    )
     reliability: str = _parameter(
         "best_effort",
         "QoS of the image subscription: best_effort fits every camera; reliable only those that publish reliably",
@@ -68,14 +91,22 @@ class Parameters:
     depth_tolerance: float = _parameter(
         0.02, "seconds that the stamps of an image and of its depth image may be apart", (0.0, 1.0)
     )
-    object_frames: bool = _parameter(False, "publish a tf frame object_<id> in the middle of each located object")
-    overlay_opacity: float = _parameter(0.4, "of the objects' fills in the overlay, 0 to 1", (0.0, 1.0))
+    object_frames: bool = _parameter(
+        False, "publish a tf frame object_<id> in the middle of each located object", live=True
+    )
+    overlay_opacity: float = _parameter(0.4, "of the objects' fills in the overlay, 0 to 1", (0.0, 1.0), live=True)
 
     def __post_init__(self) -> None:
         for entry in fields(self):
             _check(entry, getattr(self, entry.name))
         if self.image_size % 32:
             raise ParameterError(f"the parameter image_size is {self.image_size}; it must be 0 or a multiple of 32")
+        if self.hide_below > self.show_above:
+            raise ParameterError(
+                f"the parameter hide_below is {self.hide_below:g} and show_above {self.show_above:g}; the first must "
+                "not be above the second"
+            )
+        _check_cameras(self.cameras)
 
 
 def declare(node: Node) -> list[str]:
@@ -85,13 +116,15 @@ def declare(node: Node) -> list[str]:
     given that are no parameters, and those are returned. Raises ParameterError.
     """
     given = set(node.get_parameters_by_prefix(""))
+    values: dict[str, Any] = {
+        entry.name: _of_type(entry, node.get_parameter(entry.name).value) if entry.name in given else entry.default
+        for entry in fields(Parameters)
+    }
+    Parameters(**values)
     for entry in fields(Parameters):
-        value = entry.default
         if entry.name in given:
-            value = _of_type(entry, node.get_parameter(entry.name).value)
             node.undeclare_parameter(entry.name)
-        _check(entry, value)
-        node.declare_parameter(entry.name, value, _descriptor(entry), ignore_override=True)
+        node.declare_parameter(entry.name, values[entry.name], _descriptor(entry), ignore_override=True)
     rclpys_own = {"use_sim_time", "start_type_description_service"}
     unknown = given - {entry.name for entry in fields(Parameters)} - rclpys_own
     return sorted(name for name in unknown if not name.startswith("qos_overrides."))
@@ -99,12 +132,38 @@ def declare(node: Node) -> list[str]:
 
 def read(node: Node) -> Parameters:
     """What they are set to now. Raises ParameterError."""
-    return Parameters(**{entry.name: node.get_parameter(entry.name).value for entry in fields(Parameters)})
+    return Parameters(**_values(node))
+
+
+def check_changes(node: Node, changes: Iterable[Parameter]) -> SetParametersResult:
+    """Whether the node's parameters may be changed so, and why not."""
+    known = {entry.name for entry in fields(Parameters)}
+    try:
+        Parameters(**{**_values(node), **{change.name: change.value for change in changes if change.name in known}})
+    except ParameterError as error:
+        return SetParametersResult(successful=False, reason=str(error))
+    return SetParametersResult(successful=True)
+
+
+def when_effective(names: Iterable[str]) -> str:
+    """A sentence on those of these parameters that do not take effect at once; empty if there are none."""
+    known = {entry.name: entry.metadata for entry in fields(Parameters)}
+    later = [name for name in names if name in known and not known[name].get("live")]
+    return f"{', '.join(later)}: a change {_LATER}" if later else ""
+
+
+def _values(node: Node) -> dict[str, Any]:
+    values = {entry.name: node.get_parameter(entry.name).value for entry in fields(Parameters)}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 def _of_type(entry: Field, value: Any) -> Any:
     if isinstance(entry.default, float) and type(value) is int:
         return float(value)  # 5 in a file means 5.0
+    if isinstance(entry.default, tuple):
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise ParameterError(f"the parameter {entry.name} is {value!r}; it must be a list of texts")
+        return tuple(value)
     if type(value) is not type(entry.default):
         names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
         raise ParameterError(f"the parameter {entry.name} is {value!r}; it must be {names[type(entry.default)]}")
@@ -119,8 +178,21 @@ def _check(entry: Field, value: Any) -> None:
         raise ParameterError(f"the parameter {entry.name} is {value!r}; it must be one of {', '.join(choices)}")
 
 
+def _check_cameras(names: tuple[str, ...]) -> None:
+    if names == ("",):
+        return
+    fit = all(re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name) for name in names)
+    if not names or not fit or len(set(names)) < len(names):
+        raise ParameterError(
+            f"the parameter cameras is {list(names)}; it must be names that differ, of letters, digits and _, or ['']"
+        )
+
+
 def _descriptor(entry: Field) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(description=entry.metadata["description"])
+    descriptor.read_only = entry.metadata.get("fixed", False)
+    if not entry.metadata.get("live") and not descriptor.read_only:
+        descriptor.additional_constraints = f"a change {_LATER}"
     if entry.metadata["limits"]:
         low, high = entry.metadata["limits"]
         if isinstance(entry.default, float):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from sam2_ros.geometry.label_image import label_image
@@ -17,6 +17,7 @@ from sam2_ros.geometry.places import Place
 from sam2_ros.msg import TrackedObjects
 from sam2_ros.tracking import State, Tracks
 
+from .compressed import SUFFIX, encode
 from .images import to_message
 from .messages import to_tracked_objects
 from .scene_publishers import ScenePublishers
@@ -25,21 +26,25 @@ _LABEL_ENCODINGS = {"uint8": "mono8", "uint16": "mono16", "int32": "32SC1"}
 
 
 class Publishers:
-    """~/objects, ~/label_image and ~/overlay. Every message has the header of the image that it belongs to.
+    """~/objects, ~/label_image, ~/overlay and ~/overlay/compressed, and the scene's topics.
 
-    They are published reliably, which fits every subscriber. A pixel of ~/label_image is the id of the object there
-    and 0 where there is none: mono8 up to id 255, mono16 up to 65535, 32SC1 beyond. Ids are never used again, so a
-    value means one object for as long as the node runs.
+    Every message has the header of the image that it belongs to. They are published reliably, which fits every
+    subscriber. A pixel of ~/label_image is the id of the object there and 0 where there is none: mono8 up to id 255,
+    mono16 up to 65535, 32SC1 beyond. Ids are never used again, so a value means one object while the node runs.
     """
 
-    def __init__(self, node: LifecycleNode) -> None:
+    def __init__(self, node: LifecycleNode, base: str = "~", frame_prefix: str = "object_") -> None:
+        """base: of the topics' names. frame_prefix: comes before an object's id in the name of its frame."""
         self.overlay_opacity = 0.4
         """Of the fills in the overlay, 0 to 1."""
-        self._objects = node.create_lifecycle_publisher(TrackedObjects, "~/objects", QoSProfile(depth=10))
+        self._objects = node.create_lifecycle_publisher(TrackedObjects, f"{base}/objects", QoSProfile(depth=10))
         # Images are large, and only the newest is of use.
-        self._label_image = node.create_lifecycle_publisher(Image, "~/label_image", QoSProfile(depth=1))
-        self._overlay = node.create_lifecycle_publisher(Image, "~/overlay", QoSProfile(depth=1))
-        self.scene = ScenePublishers(node)
+        self._label_image = node.create_lifecycle_publisher(Image, f"{base}/label_image", QoSProfile(depth=1))
+        self._overlay = node.create_lifecycle_publisher(Image, f"{base}/overlay", QoSProfile(depth=1))
+        self._compressed_overlay = node.create_lifecycle_publisher(
+            CompressedImage, f"{base}/overlay{SUFFIX}", QoSProfile(depth=1)
+        )
+        self.scene = ScenePublishers(node, base, frame_prefix)
         """What planners and RViz listen to."""
 
     @property
@@ -65,9 +70,13 @@ class Publishers:
         if self._label_image.get_subscription_count():
             pixels = label_image(tracks.masks, tracks.ids)
             self._label_image.publish(to_message(pixels, _LABEL_ENCODINGS[pixels.dtype.name], header))
-        if self._overlay.get_subscription_count():
+        raw, compressed = self._overlay.get_subscription_count(), self._compressed_overlay.get_subscription_count()
+        if raw or compressed:
             drawn = draw_overlay(image, to_marks(tracks, labels), opacity=self.overlay_opacity)
-            self._overlay.publish(to_message(drawn, "rgb8", header))
+            if raw:
+                self._overlay.publish(to_message(drawn, "rgb8", header))
+            if compressed:
+                self._compressed_overlay.publish(encode(drawn, header))
 
 
 def to_marks(tracks: Tracks, labels: Mapping[int, str]) -> list[Mark]:

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rclpy.callback_groups import CallbackGroup
+from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.node import Node
+
+from .image_input import ImageInput
 
 _PERIOD = 10.0  # seconds
 
@@ -48,13 +51,16 @@ class Counts:
 
 
 class Reporter:
-    """Says every ten seconds what became of a topic's images, at debug level if all were tracked."""
+    """Says every ten seconds what became of a camera's images, at debug level if all were tracked."""
 
-    def __init__(self, node: Node, group: CallbackGroup, topic: str, count: Callable[[], Counts]) -> None:
+    def __init__(
+        self, node: Node, group: CallbackGroup, images: ImageInput, count: Callable[[], Counts], logger: RcutilsLogger
+    ) -> None:
         """count: gives the counts up to now."""
         self._node = node
-        self._topic = topic
+        self._images = images
         self._count = count
+        self._logger = logger
         self._last = count()
         self._silent = False
         self._timer = node.create_timer(_PERIOD, self._report, callback_group=group)
@@ -65,13 +71,9 @@ class Reporter:
     def _report(self) -> None:
         now = self._count()
         counts, self._last = now - self._last, now
-        logger = self._node.get_logger()
+        logger = self._logger
         if not counts.received and not self._silent:
-            logger.warning(
-                f"no image on {self._topic} for {_PERIOD:.0f} s: is the camera running, is the topic remapped, and if "
-                "both use Fast DDS, is FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA set for both (and not undone by "
-                "ROS_LOCALHOST_ONLY or ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST)?"
-            )
+            logger.warning(f"no image on {self._images.topic} for {_PERIOD:.0f} s: {self._images.why_silent()}")
         elif counts.dropped or counts.refused:
             logger.info(counts.sentence(_PERIOD))
         elif counts.received:

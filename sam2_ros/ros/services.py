@@ -18,6 +18,7 @@ from .clicks import ClickRefused
 from .images import BadImageMessage
 from .messages import to_candidates, to_prompt_call, to_tracked_object
 from .stream import Prompted, Stream
+from .streams import Streams, UnknownCamera
 from .worker import NoAnswer, Worker
 
 _TIMEOUT = 30.0  # seconds; a large model on a CPU takes several for one image
@@ -46,8 +47,8 @@ class Services:
     What is refused is answered with success false and why.
     """
 
-    def __init__(self, node: LifecycleNode, running: Callable[[], tuple[Worker, Stream]]) -> None:
-        """running: gives the worker and the stream, or raises CallRefused where there are none."""
+    def __init__(self, node: LifecycleNode, running: Callable[[], tuple[Worker, Streams]]) -> None:
+        """running: gives the worker and the streams, or raises CallRefused where there are none."""
         self._running = running
         self._logger = node.get_logger()
         # One call at a time: the worker does one at a time anyway, and calls that wait cannot take every thread.
@@ -63,12 +64,11 @@ class Services:
 
     def _on_prompt(self, request: Prompt.Request, response: Prompt.Response) -> Prompt.Response:
         def answer() -> str:
-            _check_camera(request.camera)
             call = to_prompt_call(request)
             if request.preview:
-                response.candidates = to_candidates(*self._ask(lambda stream: stream.preview(call)))
+                response.candidates = to_candidates(*self._ask(request.camera, lambda stream: stream.preview(call)))
                 return f"a prompt was answered with {len(response.candidates)} candidates; nothing was started"
-            prompted = self._ask(lambda stream: stream.prompt(call))
+            prompted = self._ask(request.camera, lambda stream: stream.prompt(call))
             response.object = _as_it_is(prompted)
             response.object_id = response.object.id
             if prompted.readings is not None:
@@ -79,8 +79,7 @@ class Services:
 
     def _on_undo(self, request: UndoPrompt.Request, response: UndoPrompt.Response) -> UndoPrompt.Response:
         def answer() -> str:
-            _check_camera(request.camera)
-            prompted = self._ask(lambda stream: stream.undo(request.object_id))
+            prompted = self._ask(request.camera, lambda stream: stream.undo(request.object_id))
             if prompted is None:
                 response.removed = True
                 return f"the only prompt of object {request.object_id} was taken back; it is forgotten"
@@ -91,9 +90,8 @@ class Services:
 
     def _on_save_object(self, request: SaveObject.Request, response: SaveObject.Response) -> SaveObject.Response:
         def answer() -> str:
-            _check_camera(request.camera)
             path = _absolute(request.path)
-            data = self._ask(lambda stream: stream.save(request.object_id))
+            data = self._ask(request.camera, lambda stream: stream.save(request.object_id))
             part = path.with_name(f"{path.name}.part")
             try:
                 part.write_bytes(data)
@@ -106,13 +104,12 @@ class Services:
 
     def _on_load_object(self, request: LoadObject.Request, response: LoadObject.Response) -> LoadObject.Response:
         def answer() -> str:
-            _check_camera(request.camera)
             path = _absolute(request.path)
             try:
                 data = path.read_bytes()
             except OSError as error:
                 raise CallRefused(f"{path} cannot be read: {error.strerror}") from error
-            response.object_id = self._ask(lambda stream: stream.load(data)).tracks.ids[0]
+            response.object_id = self._ask(request.camera, lambda stream: stream.load(data)).tracks.ids[0]
             return f"object {response.object_id} was loaded from {path}"
 
         return self._answer(response, answer)
@@ -121,42 +118,48 @@ class Services:
         self, request: RemoveObject.Request, response: RemoveObject.Response
     ) -> RemoveObject.Response:
         def answer() -> str:
-            _check_camera(request.camera)
-            self._ask(lambda stream: stream.remove(request.object_id))
+            self._ask(request.camera, lambda stream: stream.remove(request.object_id))
             return f"object {request.object_id} was removed"
 
         return self._answer(response, answer)
 
     def _on_click_mode(self, request: ClickMode.Request, response: ClickMode.Response) -> ClickMode.Response:
         def answer() -> str:
-            return self._ask(lambda stream: stream.clicks.set_mode(request.mode, request.object_id))
+            if request.camera or request.object_id:
+                return self._ask(request.camera, lambda stream: stream.clicks.set_mode(request.mode, request.object_id))
+            return self._ask_all(lambda stream: stream.clicks.set_mode(request.mode))[-1]
 
         return self._answer(response, answer)
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         def answer() -> str:
-            self._ask(lambda stream: stream.reset())
+            self._ask_all(lambda stream: stream.reset())
             return "all objects were removed"
 
         return self._answer(response, answer)
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         def answer() -> str:
-            self._ask(lambda stream: stream.enable(request.data))
+            self._ask_all(lambda stream: stream.enable(request.data))
             return "tracking goes on" if request.data else "tracking is paused"
 
         return self._answer(response, answer)
 
-    def _ask(self, request: Callable[[Stream], Answer]) -> Answer:
-        worker, stream = self._running()
+    def _ask(self, camera: str, request: Callable[[Stream], Answer]) -> Answer:
+        worker, streams = self._running()
+        stream = streams.named(camera)
         return worker.ask(lambda: request(stream), _TIMEOUT)
+
+    def _ask_all(self, request: Callable[[Stream], Answer]) -> list[Answer]:
+        worker, streams = self._running()
+        return worker.ask(lambda: [request(stream) for stream in streams.all], _TIMEOUT)
 
     def _answer(self, response: Response, answer: Callable[[], str]) -> Response:
         """Has `answer` fill the response and logs what it says was done; what is refused goes into the response."""
         try:
             self._logger.info(answer())
             response.success = True
-        except (TrackerError, BadImageMessage, CallRefused, ClickRefused, NoAnswer) as error:
+        except (TrackerError, BadImageMessage, CallRefused, ClickRefused, UnknownCamera, NoAnswer) as error:
             response.success = False
             response.message = str(error)
             self._logger.warning(f"refused: {error}")
@@ -173,8 +176,3 @@ def _absolute(path: str) -> Path:
     if not result.is_absolute():
         raise CallRefused(f"the path is {path!r}; it must be absolute, or begin with ~")
     return result
-
-
-def _check_camera(name: str) -> None:
-    if name:
-        raise CallRefused(f"there is no camera {name!r}: the node has one camera, which has no name; leave it empty")

@@ -128,15 +128,18 @@ class Space:
 class SpaceInput:
     """Subscribes a camera's space to the topics `camera_info` and, if depth is asked for, `depth`."""
 
-    def __init__(self, node: Node, space: Space, reliability: ReliabilityPolicy, group: CallbackGroup) -> None:
+    def __init__(
+        self, node: Node, space: Space, reliability: ReliabilityPolicy, group: CallbackGroup, prefix: str = ""
+    ) -> None:
+        """prefix: comes before the topics' names."""
         self._node = node
         quality = QoSProfile(depth=5, reliability=reliability)
         self._subscriptions: list[Subscription] = [
-            node.create_subscription(CameraInfo, "camera_info", space.put_info, quality, callback_group=group)
+            node.create_subscription(CameraInfo, f"{prefix}camera_info", space.put_info, quality, callback_group=group)
         ]
         if space.depth_asked:
             self._subscriptions.append(
-                node.create_subscription(Image, "depth", space.put_depth, quality, callback_group=group)
+                node.create_subscription(Image, f"{prefix}depth", space.put_depth, quality, callback_group=group)
             )
 
     def stop(self) -> None:

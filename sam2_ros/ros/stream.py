@@ -9,15 +9,17 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
 from sam2_ros.geometry.places import Place
-from sam2_ros.tracking import Readings, Tracker, TrackerError, Tracks
+from sam2_ros.tracking import Readings, Tracker, Tracks
 
 from .clicks import Clicks
+from .compressed import decode
+from .image_input import ImageMessage
 from .images import BadImageMessage, to_rgb
-from .messages import PromptCall, to_nanoseconds, to_time
+from .messages import PromptCall, to_time
 from .publishers import Publishers
 from .recent_masks import RecentMasks
 from .report import Counts
@@ -39,7 +41,7 @@ class Prompted(NamedTuple):
 
 
 class Stream:
-    """Reads, tracks, locates and publishes images; keeps the objects' names and the newest header."""
+    """Reads, locates and publishes images; keeps the objects' names and the newest image."""
 
     def __init__(
         self,
@@ -55,7 +57,7 @@ class Stream:
         self.space = space
         self.masks = RecentMasks(history)
         self.clicks = Clicks(self)
-        self._tracker = tracker
+        self.tracker = tracker
         self._publishers = publishers
         self._complain = complain
         self._labels: dict[int, str] = {}
@@ -73,35 +75,40 @@ class Stream:
         """Height and width of the newest image; None before the first."""
         return None if self._image is None else (self._image.shape[0], self._image.shape[1])
 
-    def handle(self, message: Image) -> None:
-        """Tracks onto an image and publishes, unless paused. An image that cannot be used changes nothing."""
-        counts = self.counts
+    def read(self, message: ImageMessage) -> NDArray[np.uint8] | None:
+        """The pixels of an image that is to be tracked next, (H, W, 3) RGB; None if it is let go."""
         if not self._enabled:
-            self.counts = replace(counts, ignored=counts.ignored + 1)
-            return
-        start = time.monotonic()
+            self.counts = replace(self.counts, ignored=self.counts.ignored + 1)
+            return None
         self.space.expect(message.header)
         try:
-            image = to_rgb(message)
-            tracks = self._tracker.track(image, to_nanoseconds(message.header.stamp))
-        except (BadImageMessage, TrackerError) as error:
-            self.counts = replace(counts, refused=counts.refused + 1)
-            self._complain(str(error))
-            return
-        self._header, self._image = message.header, image
+            return decode(message) if isinstance(message, CompressedImage) else to_rgb(message)
+        except BadImageMessage as error:
+            self.refuse(str(error))
+            return None
+
+    def refuse(self, reason: str) -> None:
+        """Counts an image that could not be tracked; nothing has changed."""
+        self.counts = replace(self.counts, refused=self.counts.refused + 1)
+        self._complain(reason)
+
+    def publish(self, header: Header, image: NDArray[np.uint8], tracks: Tracks, started: float) -> None:
+        """Publishes an image's tracks. started: when work on it began, on the monotonic clock."""
+        self._header, self._image = header, image
         # The tracker forgets its objects when a new stream begins; their names go with them.
         self._labels = {object_id: name for object_id, name in self._labels.items() if object_id in tracks.ids}
         self.space.keep(tracks.ids)
         self._publish(image, tracks)
-        seconds = counts.seconds + time.monotonic() - start
+        counts = self.counts
+        seconds = counts.seconds + time.monotonic() - started
         self.counts = replace(counts, tracked=counts.tracked + 1, seconds=seconds)
 
     def prompt(self, call: PromptCall) -> Prompted:
         """Starts or corrects an object on the newest image, or on the one of the call's stamp. Raises TrackerError."""
         if call.object_id is not None and call.chooses:
-            tracks = self._tracker.choose(call.object_id, call.prompt.candidate)
+            tracks = self.tracker.choose(call.object_id, call.prompt.candidate)
         else:
-            tracks = self._tracker.prompt(call.prompt, object_id=call.object_id, stamp=call.stamp)
+            tracks = self.tracker.prompt(call.prompt, object_id=call.object_id, stamp=call.stamp)
         if call.label:
             self._labels[tracks.ids[0]] = call.label
         self.clicks.select(tracks.ids[0])
@@ -109,12 +116,12 @@ class Stream:
 
     def preview(self, call: PromptCall) -> tuple[Header, Readings]:
         """All readings of a prompt, and the header of the image it lies on; nothing is changed. Raises TrackerError."""
-        readings = self._tracker.preview(call.prompt, stamp=call.stamp)
+        readings = self.tracker.preview(call.prompt, stamp=call.stamp)
         return self._with_header(readings)
 
     def undo(self, object_id: int) -> Prompted | None:
         """Takes back an object's last prompt; None if that was its only one. Raises TrackerError."""
-        tracks = self._tracker.undo(object_id)
+        tracks = self.tracker.undo(object_id)
         if tracks.ids:
             return self._changed(tracks)
         self._labels.pop(object_id, None)
@@ -123,20 +130,20 @@ class Stream:
 
     def save(self, object_id: int) -> bytes:
         """Raises TrackerError."""
-        return self._tracker.save(object_id)
+        return self.tracker.save(object_id)
 
     def load(self, data: bytes) -> Prompted:
         """Raises TrackerError."""
-        return self._changed(self._tracker.load(data))
+        return self._changed(self.tracker.load(data))
 
     def remove(self, object_id: int) -> None:
         """Raises TrackerError."""
-        self._tracker.remove(object_id)
+        self.tracker.remove(object_id)
         self._labels.pop(object_id, None)
         self._publish_again()
 
     def reset(self) -> None:
-        self._tracker.reset()
+        self.tracker.reset()
         self._labels.clear()
         self._publish_again()
 
@@ -153,7 +160,7 @@ class Stream:
 
     def _publish_again(self) -> None:
         if self._image is not None:
-            self._publish(self._image, self._tracker.current())
+            self._publish(self._image, self.tracker.current())
 
     def _publish(self, image: NDArray[np.uint8], tracks: Tracks) -> None:
         self.masks.add(tracks)

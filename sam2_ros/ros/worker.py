@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, wait
 from typing import Generic, TypeVar
 
@@ -21,18 +21,24 @@ class NoAnswer(RuntimeError):
 
 
 class Worker(Generic[Frame]):
-    """Runs requests in the order in which they came, and between them handles the newest frame.
+    """Runs requests in the order in which they came, and between them handles each camera's newest frame.
 
-    Requests go first: a prompt waits for one frame at most. Safe to call from several threads, but not from its own.
+    Requests go first: a prompt waits for one frame of each camera at most. Safe to call from several threads, but not
+    from its own.
     """
 
-    def __init__(self, handle: Callable[[Frame], None], failed: Callable[[Exception], None]) -> None:
+    def __init__(
+        self,
+        handle: Callable[[dict[str, Frame]], None],
+        failed: Callable[[Exception], None],
+        cameras: Iterable[str] = ("",),
+    ) -> None:
         """Starts the thread.
 
-        handle: called with each frame that is taken. failed: called with what `handle` raised, after which the thread
-        does nothing more. Both are called in the worker's thread.
+        handle: called with the frames that are there, by camera: one at least, and at most one of each. failed: called
+        with what `handle` raised, after which the thread does nothing more. Both are called in the worker's thread.
         """
-        self.frames: NewestSlot[Frame] = NewestSlot()
+        self.frames: dict[str, NewestSlot[Frame]] = {camera: NewestSlot() for camera in cameras}
         self._handle = handle
         self._failed = failed
         self._requests: deque[tuple[Future, Callable[[], object]]] = deque()
@@ -43,9 +49,9 @@ class Worker(Generic[Frame]):
         self._thread = threading.Thread(target=self._run, name="sam2 worker", daemon=True)
         self._thread.start()
 
-    def offer(self, frame: Frame) -> None:
-        """Gives a frame to be handled, unless a newer one comes first. Returns at once."""
-        self.frames.put(frame)
+    def offer(self, frame: Frame, camera: str = "") -> None:
+        """Gives a camera's frame to be handled, unless a newer one comes first. Returns at once."""
+        self.frames[camera].put(frame)
         self._wake.set()
 
     def ask(self, request: Callable[[], Answer], timeout: float | None = None) -> Answer:
@@ -108,10 +114,11 @@ class Worker(Generic[Frame]):
                 self._answer_requests()
                 if self._stopping:
                     return
-                frame = self.frames.take()
-                if frame is not None:
-                    self._handle(frame)
-                del frame  # an image need not be held while waiting for the next
+                taken = {camera: slot.take() for camera, slot in self.frames.items()}
+                frames = {camera: frame for camera, frame in taken.items() if frame is not None}
+                if frames:
+                    self._handle(frames)
+                del taken, frames  # images need not be held while waiting for the next
         except Exception as error:
             self._refuse_requests()
             self._failed(error)

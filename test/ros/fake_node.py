@@ -17,7 +17,9 @@ from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
-from sam2_ros.ros import click_input, node, transforms
+from sam2_ros.ros import click_input, transforms
+from sam2_ros.ros.main import main
+from sam2_ros.ros.node import Parts
 from sam2_ros.ros.parameters import Parameters
 from sam2_ros.tracking import BadMemory, NoImage, Prompt, Readings, State, Tracks, UnknownObject
 
@@ -28,10 +30,7 @@ CLICK_RADIUS = 10
 class FakeTracker:
     """Has the methods of Tracker, as far as the node calls them."""
 
-    def __init__(self, parameters: Parameters) -> None:
-        if parameters.model == "slow":
-            print("loading", flush=True)
-            time.sleep(60)
+    def __init__(self) -> None:
         self._boxes: dict[int, tuple[int, int, int, int]] = {}
         self._masks: dict[int, np.ndarray] = {}
         self._last = 0
@@ -130,6 +129,17 @@ class FakeTracker:
         )
 
 
+def make_trackers(parameters: Parameters) -> list[FakeTracker]:
+    if parameters.model == "slow":
+        print("loading", flush=True)
+        time.sleep(60)
+    return [FakeTracker() for _ in parameters.cameras]
+
+
+def track_together(trackers: list[FakeTracker], images: list[np.ndarray], stamps: list[int]) -> list[Tracks]:
+    return [tracker.track(*one) for tracker, *one in zip(trackers, images, stamps, strict=True)]
+
+
 def listen_to_transforms(ros_node: Node, group: CallbackGroup) -> transforms.TransformBuffer:
     """Where tf2_msgs is not installed: transforms from /transforms, one by one, all of them fixed."""
     buffer = transforms.TransformBuffer()
@@ -143,4 +153,4 @@ def listen_to_transforms(ros_node: Node, group: CallbackGroup) -> transforms.Tra
 if __name__ == "__main__":
     if transforms.TFMessage is None:
         click_input.listen = listen_to_transforms
-    sys.exit(node.main(sys.argv[1:], FakeTracker))
+    sys.exit(main(sys.argv[1:], Parts(make_trackers, track_together)))

@@ -73,7 +73,7 @@ def test_a_prompt_before_the_first_image(refusal: Prompt.Response) -> None:
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"encoding": "yuv422"}, "the image's encoding is 'yuv422'; the known ones are rgb8, bgr8"),
+        ({"encoding": "yuv444"}, "the image's encoding is 'yuv444'; the known ones are rgb8, bgr8"),
         ({"step": 100}, "the image's step is 100 bytes; 64 pixels of rgb8 need at least 192"),
         ({"step": 200}, "the image has 9216 bytes; 48 rows of 200 bytes are 9600"),
         ({"height": 0}, "the image is 64x0 pixels; it must have at least one"),

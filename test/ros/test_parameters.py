@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, fields, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,7 @@ def test_the_file_names_every_parameter_with_its_default_and_no_other() -> None:
     stored = yaml.safe_load(CONFIG.read_text())["/**"]["ros__parameters"]
 
     expected = {entry.name: entry.default for entry in fields(Parameters)}
+    expected["cameras"] = list(expected["cameras"])
     assert stored == expected
     assert {name: type(value) for name, value in stored.items()} == {
         name: type(value) for name, value in expected.items()
@@ -103,6 +105,11 @@ def test_a_name_that_is_no_parameter_is_returned(make_node: MakeNode) -> None:
         ("model", 3, "the parameter model is 3; it must be a text"),
         ("autostart", "yes", "the parameter autostart is 'yes'; it must be true or false"),
         ("reliability", "good", "the parameter reliability is 'good'; it must be one of best_effort, reliable"),
+        ("cameras", "front", "the parameter cameras is 'front'; it must be a list of texts"),
+        ("cameras", ["a", "a"], r"the parameter cameras is \['a', 'a'\]; it must be names that differ"),
+        ("cameras", ["a", ""], r"it must be names that differ, of letters, digits and _, or \[''\]"),
+        ("cameras", ["1st"], "it must be names that differ"),
+        ("hide_below", 0.8, r"the parameter hide_below is 0.8 and show_above 0.5; the first must not be above"),
         ("dtype", "int8", "the parameter dtype is 'int8'; it must be one of auto, float32, bfloat16"),
     ],
 )
@@ -118,13 +125,60 @@ def test_an_image_size_that_is_no_multiple_of_32() -> None:
         Parameters(image_size=100)
 
 
-def test_a_value_that_is_set_later_is_held_to_the_range_and_read_at_the_next_configure(make_node: MakeNode) -> None:
-    node = make_node()
+def test_names_of_cameras(make_node: MakeNode) -> None:
+    node = make_node(cameras=["front", "wrist"])
+
     parameters.declare(node)
 
-    (low,) = node.set_parameters([Parameter("capacity", value=0)])
-    (good,) = node.set_parameters([Parameter("capacity", value=5)])
+    assert parameters.read(node).cameras == ("front", "wrist")
 
-    assert not low.successful
-    assert good.successful
-    assert parameters.read(node).capacity == 5
+
+@pytest.fixture
+def node(make_node: MakeNode) -> Node:
+    """With all parameters and the check of changes."""
+    node = make_node()
+    parameters.declare(node)
+    node.add_on_set_parameters_callback(partial(parameters.check_changes, node))
+    return node
+
+
+@pytest.mark.parametrize(("name", "value"), [("lost_after", 3.0), ("capacity", 5), ("model", "sam2.1_hiera_tiny")])
+def test_a_change_that_can_be(node: Node, name: str, value: object) -> None:
+    (result,) = node.set_parameters([Parameter(name, value=value)])
+
+    assert result.successful
+    assert getattr(parameters.read(node), name) == value
+
+
+def test_a_sentence_on_what_takes_effect_later() -> None:
+    sentence = parameters.when_effective(["model", "lost_after", "capacity", "use_sim_time"])
+
+    assert sentence == "model, capacity: a change takes effect when the node is configured again"
+    assert parameters.when_effective(["lost_after", "use_sim_time"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("capacity", 0), ("lost_after", -1.0), ("reliability", "good"), ("image_size", 100), ("hide_below", 0.6),
+     ("cameras", ["front"]), ("autostart", False)],
+)  # fmt: skip
+def test_a_change_that_cannot_be_is_refused_with_the_reason(node: Node, name: str, value: object) -> None:
+    before = parameters.read(node)
+
+    (result,) = node.set_parameters([Parameter(name, value=value)])
+
+    assert not result.successful
+    assert result.reason
+    assert parameters.read(node) == before
+
+
+def test_changes_that_fit_only_together_are_made_together(node: Node) -> None:
+    result = node.set_parameters_atomically([Parameter("show_above", value=0.9), Parameter("hide_below", value=0.8)])
+
+    assert result.successful
+
+
+def test_each_parameter_says_how_it_can_be_changed(node: Node) -> None:
+    assert node.describe_parameter("cameras").read_only
+    assert node.describe_parameter("model").additional_constraints.endswith("when the node is configured again")
+    assert node.describe_parameter("lost_after").additional_constraints == ""

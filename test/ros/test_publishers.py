@@ -87,6 +87,7 @@ def test_each_topic_has_its_message_and_the_images_header() -> None:
         "~/objects": 1,
         "~/label_image": 1,
         "~/overlay": 1,
+        "~/overlay/compressed": 1,
     }
     assert all(message.header == header for (message,) in messages.values())
     assert isinstance(messages["~/objects"][0], TrackedObjects)

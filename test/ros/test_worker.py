@@ -17,7 +17,8 @@ class Log:
         self.gate = threading.Event()
         self.gate.set()
 
-    def handle(self, frame: object) -> None:
+    def handle(self, frames: dict[str, object]) -> None:
+        (frame,) = frames.values() if len(frames) == 1 else (frames,)
         self.entered.set()
         assert self.gate.wait(10)
         if isinstance(frame, Exception):
@@ -61,7 +62,22 @@ def test_of_the_frames_that_come_meanwhile_only_the_newest_is_handled(log: Log, 
 
     _until(lambda: len(log.frames) == 2)
     assert log.frames == [1, 4]
-    assert worker.frames.dropped == 2
+    assert worker.frames[""].dropped == 2
+
+
+def test_frames_of_several_cameras_that_are_there_together_are_handled_together(log: Log) -> None:
+    worker = Worker(log.handle, log.errors.append, ["front", "wrist"])
+    log.gate.clear()
+    worker.offer(1, "front")
+    assert log.entered.wait(10)
+    for frame, camera in ((2, "front"), (3, "wrist"), (4, "wrist")):
+        worker.offer(frame, camera)
+    log.gate.set()
+
+    _until(lambda: len(log.frames) == 2)
+    assert log.frames == [1, {"front": 2, "wrist": 4}]
+    assert {camera: slot.dropped for camera, slot in worker.frames.items()} == {"front": 0, "wrist": 1}
+    assert worker.stop()
 
 
 def test_a_request_runs_in_the_workers_thread_and_is_answered(worker: Worker) -> None:

@@ -1,0 +1,107 @@
+"""One camera of the node: its topics in and out, and its stream while the node is configured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import ReliabilityPolicy
+
+from sam2_ros.tracking import Tracker
+
+from .click_input import ClickInput
+from .compressed import SUFFIX
+from .image_input import ImageInput, ImageMessage
+from .parameters import Parameters
+from .publishers import Publishers
+from .report import Counts, Reporter
+from .slot import NewestSlot
+from .space import Space, SpaceInput
+from .stream import Stream
+
+_COMPLAINT_PERIOD = 2.0  # seconds
+_DEPTH_COMPLAINT_PERIOD = 10.0  # seconds
+
+
+class Camera:
+    """What one camera needs of the node. Its topics stand under its name, or under none if that is empty."""
+
+    def __init__(self, node: LifecycleNode, name: str) -> None:
+        self.name = name
+        self._node = node
+        self._logger = node.get_logger().get_child(name) if name else node.get_logger()
+        self._image_group = MutuallyExclusiveCallbackGroup()
+        # Of its own, so that a depth image does not wait for an image to be handed over.
+        self._space_group = MutuallyExclusiveCallbackGroup()
+        self._outputs = Publishers(node, f"~/{name}" if name else "~", f"{name}_object_" if name else "object_")
+        self._parameters = Parameters()
+        self._stream: Stream | None = None
+        self._inputs: list[ImageInput | SpaceInput | Reporter | ClickInput] = []
+
+    def configure(self, parameters: Parameters, tracker: Tracker) -> Stream:
+        """Makes the stream."""
+        self._parameters = parameters
+        self.apply(parameters)
+        names = {name: self._node.resolve_topic_name(self._topic(name)) for name in ("image", "camera_info", "depth")}
+        space = Space(
+            names["image"],
+            names["camera_info"],
+            names["depth"] if parameters.depth else None,
+            parameters.depth_tolerance,
+            self._complain_of_depth,
+        )
+        self._stream = Stream(tracker, space, self._outputs, self._complain, parameters.history)
+        return self._stream
+
+    def apply(self, parameters: Parameters) -> None:
+        """Takes over those parameters of the outputs that may change at any time."""
+        self._outputs.overlay_opacity = parameters.overlay_opacity
+        self._outputs.scene.frames = parameters.object_frames and self._parameters.depth
+
+    def activate(
+        self,
+        slot: NewestSlot[ImageMessage],
+        offer: Callable[[ImageMessage], None],
+        tell: Callable[[Callable[[], object]], None],
+    ) -> None:
+        """Subscribes. slot: where images wait. offer: puts one there. tell: has the worker do something."""
+        stream = self._stream
+        if stream is None:
+            raise RuntimeError(f"the camera {self.name!r} is activated before it is configured")
+        reliability = ReliabilityPolicy[self._parameters.reliability.upper()]
+        images = ImageInput(
+            self._node, self._topic("image"), self._parameters.image_transport, reliability, self._image_group, offer,
+            self._logger,
+        )  # fmt: skip
+        space = SpaceInput(self._node, stream.space, reliability, self._space_group, prefix=self._topic(""))
+
+        def count() -> Counts:
+            return replace(stream.counts, dropped=slot.dropped)
+
+        reporter = Reporter(self._node, self._image_group, images, count, self._logger)
+        raw = images.topic.removesuffix(SUFFIX)
+        clicks = ClickInput(self._node, tell, stream, raw, self._logger, f"~/{self.name}" if self.name else "~")
+        self._inputs = [reporter, images, space, clicks]
+        self._logger.info(f"waiting for images on {images.topic}")
+
+    def deactivate(self) -> None:
+        """Unsubscribes."""
+        for one in self._inputs:
+            one.stop()
+        self._inputs.clear()
+
+    def release(self) -> None:
+        """Unsubscribes and forgets the stream."""
+        self.deactivate()
+        self._stream = None
+
+    def _topic(self, name: str) -> str:
+        return f"{self.name}/{name}" if self.name else name
+
+    def _complain(self, reason: str) -> None:
+        self._logger.warning(f"refused an image: {reason}", throttle_duration_sec=_COMPLAINT_PERIOD)
+
+    def _complain_of_depth(self, reason: str) -> None:
+        self._logger.warning(f"objects are not located: {reason}", throttle_duration_sec=_DEPTH_COMPLAINT_PERIOD)

@@ -1,0 +1,73 @@
+"""The subscription to one camera's images, raw or compressed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from rclpy.callback_groups import CallbackGroup
+from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
+from rclpy.impl.rcutils_logger import RcutilsLogger
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
+from sensor_msgs.msg import CompressedImage, Image
+
+from .compressed import SUFFIX
+
+ImageMessage: TypeAlias = Image | CompressedImage
+
+
+class ImageInput:
+    """Takes the newest image and no other from a camera's topic. Publishers that do not fit are said."""
+
+    def __init__(
+        self,
+        node: Node,
+        topic: str,
+        transport: str,
+        reliability: ReliabilityPolicy,
+        group: CallbackGroup,
+        take: Callable[[ImageMessage], None],
+        logger: RcutilsLogger,
+    ) -> None:
+        """topic: of the raw images, to be resolved. transport: raw or compressed. take: called with each message."""
+        self._node = node
+        self._logger = logger
+        self._reliability = reliability.name.lower()
+        name = node.resolve_topic_name(topic)
+        compressed = transport == "compressed" or name.endswith(SUFFIX)
+        # As image_transport does, after remapping: who remaps the raw topic has remapped this one too.
+        self.topic = name if not compressed or name.endswith(SUFFIX) else name + SUFFIX
+        self.kind: type[ImageMessage] = CompressedImage if compressed else Image
+        self._subscription = node.create_subscription(
+            self.kind,
+            self.topic,
+            take,
+            QoSProfile(depth=1, reliability=reliability),
+            callback_group=group,
+            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos),
+        )
+
+    def why_silent(self) -> str:
+        """What may be the reason that no image comes, as far as can be seen from here."""
+        ours = f"sensor_msgs/msg/{self.kind.__name__}"
+        kinds = {publisher.topic_type for publisher in self._node.get_publishers_info_by_topic(self.topic)}
+        if not kinds:
+            return "nobody publishes it; is the camera running, is the topic remapped, is the ROS domain the same?"
+        if ours not in kinds:
+            return f"its publisher sends {' and '.join(sorted(kinds))}, and {ours} is listened to"
+        return (
+            "it has a publisher; does the camera send, and if both use Fast DDS, is FASTDDS_BUILTIN_TRANSPORTS="
+            "LARGE_DATA set for both, and not undone by ROS_LOCALHOST_ONLY or ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST?"
+        )
+
+    def stop(self) -> None:
+        self._node.destroy_subscription(self._subscription)
+
+    def _on_incompatible_qos(self, event: QoSRequestedIncompatibleQoSInfo) -> None:
+        policy = qos_policy_name_from_kind(event.last_policy_kind)
+        self._logger.error(
+            f"none of the images of a publisher of {self.topic} will come, because its QoS does not fit (policy "
+            f"{policy}); the parameter reliability is {self._reliability}, and best_effort fits all",
+            once=True,
+        )

@@ -1,0 +1,89 @@
+"""The node's process: from the command line to an orderly end."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+
+import rclpy
+from rclpy.executors import MultiThreadedExecutor
+from rclpy.logging import get_logger
+from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args
+
+from .log import RosLogHandler
+from .node import Parts, Sam2Node
+from .parameters import ParameterError
+
+_PATIENCE = 3.0  # seconds for callbacks to finish what they are doing
+
+
+def main(arguments: list[str] | None = None, parts: Parts | None = None) -> int:
+    """Runs the node until SIGINT or SIGTERM, and returns 0 then; 1 if it cannot start or fails."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = argparse.ArgumentParser(
+        prog="sam2_ros node",
+        description="Tracks objects on the images of the topic `image`.",
+        epilog="Parameters and topics as with any ROS 2 node: --ros-args -p model:=nano -r image:=/camera/image_raw",
+    )
+    parser.parse_args(remove_ros_args(arguments))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    try:
+        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+        return _run(parts)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        rclpy.try_shutdown()
+
+
+def _run(parts: Parts | None) -> int:
+    failures: queue.SimpleQueue[Exception] = queue.SimpleQueue()
+    try:
+        node = Sam2Node(failures.put, parts)
+    except ParameterError as error:
+        get_logger("sam2").error(f"cannot start: {error}")
+        return 1
+    logging.getLogger("sam2_ros").addHandler(RosLogHandler(node.get_logger()))
+    executor = MultiThreadedExecutor(num_threads=4)
+    executor.add_node(node)
+    # It spins in another thread, because a signal cannot interrupt one that waits for DDS.
+    spinner = threading.Thread(target=_spin, args=(executor, failures.put), name="executor", daemon=True)
+    status = 1
+    try:
+        if node.start():
+            spinner.start()
+            node.get_logger().fatal("".join(traceback.format_exception(failures.get())))
+    except KeyboardInterrupt:
+        status = 0
+    # First the worker: threads of the executor may be waiting for it.
+    if not node.release():
+        # Python would crash if it ended beside a thread that computes.
+        os._exit(status)
+    executor.shutdown(timeout_sec=_PATIENCE)
+    if spinner.ident is not None:
+        spinner.join(_PATIENCE)
+    node.destroy_node()
+    return status
+
+
+def _spin(executor: MultiThreadedExecutor, failed: Callable[[Exception], None]) -> None:
+    try:
+        executor.spin()
+    except Exception as error:
+        failed(error)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    # One signal is enough; a second one must not break into the orderly end that the first began.
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.SIG_IGN)
+    raise KeyboardInterrupt
