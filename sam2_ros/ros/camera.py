@@ -43,7 +43,6 @@ class Camera:
     def configure(self, parameters: Parameters, tracker: Tracker) -> Stream:
         """Makes the stream."""
         self._parameters = parameters
-        self.apply(parameters)
         names = {name: self._node.resolve_topic_name(self._topic(name)) for name in ("image", "camera_info", "depth")}
         space = Space(
             names["image"],
@@ -56,7 +55,14 @@ class Camera:
         return self._stream
 
     def apply(self, parameters: Parameters) -> None:
-        """Takes over those parameters of the outputs that may change at any time."""
+        """Takes over those parameters that may change at any time. Runs in the worker's thread."""
+        if self._stream is not None:
+            self._stream.tracker.set_visibility(
+                show_above=parameters.show_above,
+                hide_below=parameters.hide_below,
+                lost_after=parameters.lost_after,
+                non_overlap=parameters.non_overlap,
+            )
         self._outputs.overlay_opacity = parameters.overlay_opacity
         self._outputs.scene.frames = parameters.object_frames and self._parameters.depth
 

@@ -125,7 +125,9 @@ class Sam2Node(LifecycleNode):
             name: camera.configure(parameters, tracker)
             for (name, camera), tracker in zip(self._cameras.items(), trackers, strict=True)
         }
-        streams = self._streams = Streams(made, self._parts.track)
+        streams = Streams(made, self._parts.track)
+        worker.ask(partial(self._apply, parameters))
+        self._streams = streams
         self.get_logger().info(f"configured with the model {parameters.model}")
 
     def _running(self) -> tuple[Worker[ImageMessage], Streams]:

@@ -174,6 +174,11 @@ class Tracker:
         frame = self._history.nearest(stamp)
         return self._propagation.preview(frame, check(prompt, frame.height, frame.width))
 
+    def set_visibility(self, *, show_above: float, hide_below: float, lost_after: float, non_overlap: bool) -> None:
+        """Changes what the constructor was given, from the next image on. Raises ValueError for what cannot be."""
+        self._thresholds = Thresholds(show_above, hide_below, lost_after)
+        self._outputs = Outputs(self._propagation, self._thresholds, non_overlap=non_overlap)
+
     def remove(self, object_id: int) -> None:
         """Forgets an object; its id is not used again. Raises UnknownObject."""
         self._free_rows.append(self._known(object_id).row)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pytest
 import torch
 
+from benchmark.names import for_transformers
 from sam2_ros.network import NO_OBJECT, Sam2, Sam2Config
 from sam2_ros.tracking import Prompt, Tracker
 
@@ -15,65 +14,6 @@ transformers = pytest.importorskip("transformers", reason="transformers is not i
 
 SIZE = 512
 FRAMES = 10
-# Our names (the original's) and those of transformers, applied in this order.
-RENAMES = (
-    (r"^image_encoder\.trunk\.", "vision_encoder.backbone."),
-    (r"^image_encoder\.neck\.convs\.(\d)\.conv\.", r"vision_encoder.neck.convs.\1."),
-    (r"patch_embed\.proj\.", "patch_embed.projection."),
-    (r"^sam_prompt_encoder\.pe_layer\.\w+_gaussian_matrix$", "shared_image_embedding.positional_embedding"),
-    (r"^sam_prompt_encoder\.mask_downscaling\.0\.", "prompt_encoder.mask_embed.conv1."),
-    (r"^sam_prompt_encoder\.mask_downscaling\.1\.", "prompt_encoder.mask_embed.layer_norm1."),
-    (r"^sam_prompt_encoder\.mask_downscaling\.3\.", "prompt_encoder.mask_embed.conv2."),
-    (r"^sam_prompt_encoder\.mask_downscaling\.4\.", "prompt_encoder.mask_embed.layer_norm2."),
-    (r"^sam_prompt_encoder\.mask_downscaling\.6\.", "prompt_encoder.mask_embed.conv3."),
-    (r"^sam_prompt_encoder\.", "prompt_encoder."),
-    (r"^sam_mask_decoder\.", "mask_decoder."),
-    (r"output_upscaling\.0\.", "upscale_conv1."),
-    (r"output_upscaling\.1\.", "upscale_layer_norm."),
-    (r"output_upscaling\.3\.", "upscale_conv2."),
-    (r"memory_encoder\.mask_downsampler\.encoder\.12\.", "memory_encoder.mask_downsampler.final_conv."),
-    (r"memory_encoder\.pix_feat_proj\.", "memory_encoder.feature_projection."),
-    (r"memory_encoder\.out_proj\.", "memory_encoder.projection."),
-    (r"fuser\.layers\.(\d)\.dwconv\.", r"fuser.layers.\1.depthwise_conv."),
-    (r"fuser\.layers\.(\d)\.norm\.", r"fuser.layers.\1.layer_norm."),
-    (r"fuser\.layers\.(\d)\.pwconv", r"fuser.layers.\1.pointwise_conv"),
-    (r"fuser\.layers\.(\d)\.gamma$", r"fuser.layers.\1.scale"),
-    (r"memory_encoder\.fuser\.", "memory_encoder.memory_fuser."),
-    (r"norm_final_attn\.", "layer_norm_final_attn."),
-    (r"\.norm(\d)\.", r".layer_norm\1."),
-    (r"^memory_attention\.norm\.", "memory_attention.layer_norm."),
-    (r"^obj_ptr_proj\.", "object_pointer_proj."),
-    (r"^obj_ptr_tpos_proj\.", "temporal_positional_encoding_projection_layer."),
-    (r"^maskmem_tpos_enc$", "memory_temporal_positional_encoding"),
-    (r"^no_mem_embed$", "no_memory_embedding"),
-    (r"^no_mem_pos_enc$", "no_memory_positional_encoding"),
-    (r"^no_obj_ptr$", "no_object_pointer"),
-    (r"^no_obj_embed_spatial$", "occlusion_spatial_embedding_parameter"),
-)
-THREE_LAYERS = r"(output_hypernetworks_mlps\.\d|iou_prediction_head|pred_obj_score_head|object_pointer_proj)\.layers\."
-TWO_LAYERS = r"(mlp)\.layers\."
-
-
-def renamed(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """A state dict of ours under the names of transformers."""
-    points = [state.pop(f"sam_prompt_encoder.point_embeddings.{kind}.weight") for kind in range(4)]
-    result = {"prompt_encoder.point_embed.weight": torch.cat(points)}
-    for key, tensor in state.items():
-        for pattern, name in RENAMES:
-            key = re.sub(pattern, name, key)
-        if match := re.match(r"memory_encoder\.mask_downsampler\.encoder\.(\d+)\.(\w+)", key):
-            layer, kind = divmod(int(match[1]), 3)
-            key = f"memory_encoder.mask_downsampler.layers.{layer}.{('conv', 'layer_norm')[kind]}.{match[2]}"
-        if key.startswith(("mask_decoder.", "memory_attention.")):
-            key = key.replace(".out_proj.", ".o_proj.")
-        key = re.sub(THREE_LAYERS + "0", r"\1.proj_in", key)
-        key = re.sub(THREE_LAYERS + "1", r"\1.layers.0", key)
-        key = re.sub(THREE_LAYERS + "2", r"\1.proj_out", key)
-        key = re.sub(TWO_LAYERS + "0", r"\1.proj_in", key)
-        key = re.sub(TWO_LAYERS + "1", r"\1.proj_out", key)
-        result[key] = tensor
-    shared = result["shared_image_embedding.positional_embedding"]
-    return {**result, "prompt_encoder.shared_embedding.positional_embedding": shared}
 
 
 @pytest.fixture(scope="module", params=["2.1", "2.0"])
@@ -105,7 +45,7 @@ def theirs(network: Sam2):
         prompt_encoder_config={"image_size": SIZE},
     )
     model = transformers.Sam2VideoModel(config).eval()
-    model.load_state_dict(renamed(dict(network.state_dict())), strict=True)
+    model.load_state_dict(for_transformers(dict(network.state_dict())), strict=True)
     return model
 
 

@@ -95,6 +95,9 @@ class FakeTracker:
         self._boxes[self._last] = box
         return self._tracks((self._last,))
 
+    def set_visibility(self, **thresholds: float) -> None:
+        print("thresholds", thresholds, flush=True)
+
     def remove(self, object_id: int) -> None:
         del self._boxes[self._known(object_id)]
 

@@ -465,3 +465,18 @@ def test_an_error_of_the_device_while_tracking_loses_one_image_and_no_object(
             struck.track(image(2), 2)
     np.testing.assert_equal(state_of(struck), before)
     np.testing.assert_equal(struck.track(image(3), 3).logits, spared.track(image(3), 3).logits)
+
+
+def test_visibility_can_be_decided_otherwise_from_the_next_image_on(network: Sam2) -> None:
+    tracker = Tracker(network)
+    tracker.track(image(0), 0)
+    tracker.prompt(BOX)
+    assert tracker.track(image(1), 1).states == (State.VISIBLE,)
+
+    tracker.set_visibility(show_above=1.0, hide_below=1.0, lost_after=1e-9, non_overlap=False)
+    assert tracker.track(image(2), 2).states == (State.OCCLUDED,)
+    assert tracker.track(image(3), 3).states == (State.LOST,)
+
+    with pytest.raises(ValueError, match="hide_below is 0.5 and show_above 0.2"):
+        tracker.set_visibility(show_above=0.2, hide_below=0.5, lost_after=1.0, non_overlap=False)
+    assert tracker.track(image(4), 4).states == (State.LOST,)
