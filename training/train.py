@@ -61,9 +61,9 @@ class Stage:
 
 STAGES = (
     Stage("images", 900, size=128, frames=1, clips=8, objects=3, rate=1e-3, frozen=16, dice=3, trusted=1.0),
-    Stage("clips", 450, size=128, frames=5, clips=4, objects=3, rate=6e-4, frozen=5, dice=2, trusted=0.4, last=4e-4),
-    Stage("middle", 800, size=192, frames=7, clips=2, objects=3, rate=4e-4, frozen=5, dice=1, trusted=0.1, last=2.5e-4),
-    Stage("large", 800, size=256, frames=8, clips=2, objects=2, rate=2.5e-4, frozen=5, dice=1, trusted=0.0),
+    Stage("clips", 1000, size=128, frames=5, clips=4, objects=3, rate=6e-4, frozen=5, dice=2, trusted=0.4, last=4e-4),
+    Stage("middle", 600, size=192, frames=6, clips=2, objects=3, rate=4e-4, frozen=5, dice=1, trusted=0.1, last=3.5e-4),
+    Stage("large", 1200, size=256, frames=6, clips=2, objects=3, rate=3.5e-4, frozen=5, dice=1, trusted=0.0),
 )
 
 
