@@ -20,6 +20,10 @@ class Measures:
     areas: Tensor
     """(N,) int64 pixels."""
 
+    def only(self, kept: Tensor) -> Measures:
+        """The same with all other masks, where (N,) bool is false, taken to be empty."""
+        return Measures(self.boxes * kept[:, None], self.centroids * kept[:, None], self.areas * kept)
+
 
 def resize_logits(logits: Tensor, height: int, width: int) -> Tensor:
     """(N, 1, h, w) logits to (N, height, width), bilinear, as the original does before it cuts them at 0."""
@@ -28,14 +32,17 @@ def resize_logits(logits: Tensor, height: int, width: int) -> Tensor:
 
 def measure(masks: Tensor) -> Measures:
     """Boxes, centroids and areas of (N, H, W) bool masks."""
-    per_column, per_row = masks.sum(dim=1), masks.sum(dim=2)
-    areas = per_row.sum(dim=1)
+    # Sums of float32 are several times as fast on a CPU as those of bool, and exact as far as an image is wide.
+    counted = masks.float()
+    per_column, per_row = counted.sum(dim=1), counted.sum(dim=2)
     (x0, x1), (y0, y1) = _extent(per_column > 0), _extent(per_row > 0)
+    # float64: the sum of the places in a large mask is beyond what float32 counts exactly.
+    per_column, per_row = per_column.double(), per_row.double()
+    areas = per_row.sum(dim=1)
     x = (per_column * torch.arange(masks.shape[2], device=masks.device)).sum(dim=1)
     y = (per_row * torch.arange(masks.shape[1], device=masks.device)).sum(dim=1)
-    # float64: the sum of the places in a large mask is beyond what float32 counts exactly.
-    centroids = torch.stack((x, y), dim=1).double() / areas.clamp(min=1)[:, None]
-    return Measures(torch.stack((x0, y0, x1, y1), dim=1), centroids.float(), areas)
+    centroids = torch.stack((x, y), dim=1) / areas.clamp(min=1)[:, None]
+    return Measures(torch.stack((x0, y0, x1, y1), dim=1), centroids.float(), areas.long())
 
 
 def keep_highest(logits: Tensor, masks: Tensor) -> Tensor:

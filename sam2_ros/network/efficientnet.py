@@ -22,16 +22,19 @@ _STAGES = (
 
 
 class SameConv2d(nn.Conv2d):
-    """A convolution padded as TensorFlow's SAME, which the public weights were trained with: more at the far side."""
+    """A convolution padded as TensorFlow's SAME, which the public weights were trained with: more at the far side.
+
+    With stride 2 it pads both sides by two more than SAME pads the near one, which puts one more place before those of
+    SAME, and drops that: half the time of padding in a step of its own.
+    """
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
-        padding = 0 if stride > 1 else kernel // 2
+        padding = (kernel - 2) // 2 + 2 if stride == 2 else kernel // 2
         super().__init__(inputs, outputs, kernel, stride=stride, groups=groups, padding=padding)
-        before, after = (kernel - 2) // 2, (kernel - 1) // 2
-        self.pad = (before, after, before, after) if stride > 1 else None
+        self.first = stride - 1
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x if self.pad is None else F.pad(x, self.pad))
+        return super().forward(x)[:, :, self.first :, self.first :].contiguous()
 
 
 class InvertedResidual(nn.Module):
@@ -47,9 +50,10 @@ class InvertedResidual(nn.Module):
         self.residual = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu6(self.expand(x)) if self.expands else x
-        y = self.project(F.relu6(self.depthwise(y)))
-        return x + y if self.residual else y
+        # In place: these maps are large, and to set memory aside for each costs more than to compute it.
+        y = F.relu6(self.expand(x), inplace=True) if self.expands else x
+        y = self.project(F.relu6(self.depthwise(y), inplace=True))
+        return y.add_(x) if self.residual else y
 
 
 class EfficientNetLite0(nn.Module):
@@ -69,7 +73,7 @@ class EfficientNetLite0(nn.Module):
                 self.ends.append(len(self.blocks) - 1)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        x = F.relu6(self.stem(x))
+        x = F.relu6(self.stem(x), inplace=True)
         outputs = []
         for index, block in enumerate(self.blocks):
             x = block(x)

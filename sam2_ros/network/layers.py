@@ -19,6 +19,11 @@ class LayerNorm2d(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.device.type == "cpu" and x.dtype == torch.float32 and x.shape[1] <= 64:
+            # The fused kernel takes four times as long over so few channels, and moves them last and back.
+            centred = x - x.mean(dim=1, keepdim=True)
+            scale = (centred.square().mean(dim=1, keepdim=True) + self.eps).rsqrt() * self.weight[:, None, None]
+            return torch.addcmul(self.bias[:, None, None], centred, scale)
         x = F.layer_norm(x.permute(0, 2, 3, 1), self.weight.shape, self.weight, self.bias, self.eps)
         return x.permute(0, 3, 1, 2)
 

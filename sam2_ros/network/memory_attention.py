@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from .config import Sam2Config
 from .layers import Attention
-from .position import rotary_table, rotate, sine_grid
+from .position import rotary_table, rotate_, sine_grid
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -17,10 +17,26 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tens
     return F.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None], attn_mask=mask)[:, 0]
 
 
+def _attend_narrow(q: Tensor, k: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+    """The same for a CPU and values (N, M, V) of few channels: (N, L, V). Not for training.
+
+    Chunks of queries keep their weights in the cache; the fused kernel wants values as wide as the keys.
+    """
+    bias = q.new_zeros(k.shape[:2])
+    if mask is not None:
+        bias.masked_fill_(~mask, -torch.inf)
+    q = q * q.shape[2] ** -0.5
+    rows = []
+    for object_q, object_k, object_values, object_bias in zip(q, k.transpose(1, 2), values, bias, strict=True):
+        chunks = [torch.addmm(object_bias, chunk, object_k).softmax(1) @ object_values for chunk in object_q.split(128)]
+        rows.append(torch.cat(chunks))
+    return torch.stack(rows)
+
+
 class RotarySelfAttention(Attention):
     def forward(self, x: Tensor, table: Tensor) -> Tensor:  # type: ignore[override]
-        """x (N, L, C), table (2, L, C / 2)."""
-        q, k, v = rotate(self.q_proj(x), table), rotate(self.k_proj(x), table), self.v_proj(x)
+        """x (N, L, C), table (L, C / 2, 2)."""
+        q, k, v = rotate_(self.q_proj(x), table), rotate_(self.k_proj(x), table), self.v_proj(x)
         return self.out_proj(_attend(q, k, v))
 
 
@@ -32,13 +48,13 @@ class RotaryCrossAttention(Attention):
 
         place: (N, M, mem_dim) position encodings; mask: (N, M), true where there is a memory, or None if everywhere.
         """
-        q = rotate(self.q_proj(x), table)
-        k, v = self.k_proj(memory + place), self.v_proj(memory)
-        spatial = k.shape[1] - pointer_tokens
+        q, k = rotate_(self.q_proj(x), table), self.k_proj(memory + place)
         # One table serves every remembered frame.
-        turned = rotate(k[:, :spatial].unflatten(1, (-1, table.shape[1])), table).flatten(1, 2)
-        k = torch.cat((turned, k[:, spatial:]), dim=1)
-        return self.out_proj(_attend(q, k, v, mask))
+        rotate_(k[:, : k.shape[1] - pointer_tokens].unflatten(1, (-1, len(table))), table)
+        if x.device.type == "cpu" and not torch.is_grad_enabled():
+            # The weights of a query sum to one, so that the values can be projected when they have been summed.
+            return self.out_proj(self.v_proj(_attend_narrow(q, k, memory, mask)))
+        return self.out_proj(_attend(q, k, self.v_proj(memory), mask))
 
 
 class MemoryAttentionLayer(nn.Module):

@@ -38,7 +38,7 @@ def sine_time(distance: Tensor, channels: int) -> Tensor:
 
 @lru_cache(maxsize=32)
 def rotary_table(channels: int, height: int, width: int, device: torch.device) -> Tensor:
-    """(2, height * width, channels / 2) float32: cosines and sines of axial rotary encoding, x in the first half.
+    """(height * width, channels / 2, 2) float32: cosine and sine of axial rotary encoding, x in the first half.
 
     Rotary encoding: Su et al., RoFormer, 2021; in two dimensions: Heo et al., RoPE for ViT, 2024.
     """
@@ -47,14 +47,20 @@ def rotary_table(channels: int, height: int, width: int, device: torch.device) -
         token = torch.arange(height * width, device=device)
         x, y = (token % width).float(), torch.div(token, width, rounding_mode="floor").float()
         angle = torch.cat((torch.outer(x, frequency), torch.outer(y, frequency)), dim=1)
-        return torch.stack((angle.cos(), angle.sin()))
+        return torch.stack((angle.cos(), angle.sin()), dim=-1)
 
 
-def rotate(x: Tensor, table: Tensor) -> Tensor:
-    """Turns each adjacent pair of channels of x (..., L, C) by its token's angle; table is (2, L, C / 2)."""
-    a, b = x.float().unflatten(-1, (-1, 2)).unbind(-1)
-    cos, sin = table
-    return torch.stack((a * cos - b * sin, a * sin + b * cos), dim=-1).flatten(-2).to(x.dtype)
+def rotate_(x: Tensor, table: Tensor) -> Tensor:
+    """Turns, in place, each adjacent pair of channels of x (..., L, C) by its token's angle; table is (L, C / 2, 2)."""
+    pairs = x.unflatten(-1, (-1, 2))
+    if x.dtype == torch.float32 and not torch.compiler.is_compiling():
+        # Five times as fast on a CPU as what is written out below.
+        torch.view_as_complex(pairs).mul_(torch.view_as_complex(table))
+        return x
+    # Half precision has no complex numbers, and compilers do not take them.
+    a, b = pairs.float().unbind(-1)
+    cos, sin = table.unbind(-1)
+    return x.copy_(torch.stack((a * cos - b * sin, a * sin + b * cos), dim=-1).flatten(-2))
 
 
 class PositionEmbeddingRandom(nn.Module):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sam2_ros.geometry.masks import keep_highest, measure, resize_logits
+from sam2_ros.geometry.masks import Measures, keep_highest, measure, resize_logits
 from sam2_ros.network import NO_OBJECT
 
 from .history import Frame
@@ -30,6 +30,8 @@ class Look:
     """(N, H, W) bool, empty for objects out of view."""
     in_view: Tensor
     """(N,) bool"""
+    measures: Measures
+    """Of the masks."""
 
 
 class Outputs:
@@ -45,20 +47,22 @@ class Outputs:
         rows = torch.tensor([record.row for record in records], dtype=torch.int64, device=device)
         logits = resize_logits(self._propagation.logits[rows], frame.height, frame.width)
         masks = logits > 0
-        areas = masks.sum(dim=(1, 2))
+        measures = measure(masks)
         before = [record.views.get(frame.number - 1) for record in records]
         limits = torch.tensor([self._thresholds.score(view) for view in before], device=device)
-        in_view = (self._propagation.scores[rows] > limits) & (areas > 0)
-        seen = torch.stack((in_view, areas)).tolist()
+        in_view = (self._propagation.scores[rows] > limits) & (measures.areas > 0)
+        seen = torch.stack((in_view, measures.areas)).tolist()
         for record, view, visible, area in zip(records, before, *seen, strict=True):
             share = area / (frame.height * frame.width)
             record.views[frame.number] = View.after(view, frame.stamp, share, in_view=bool(visible))
-        return Look(rows, logits, masks & in_view[:, None, None], in_view)
+        return Look(rows, logits, masks & in_view[:, None, None], in_view, measures.only(in_view))
 
     def tracks(self, ids: tuple[int, ...], records: Sequence[ObjectRecord], frame: Frame, look: Look) -> Tracks:
         """All objects on the newest frame, brought back to the host; look: at these records on this frame."""
-        masks = keep_highest(look.logits, look.masks) if self._non_overlap and ids else look.masks
-        measures = measure(masks)
+        masks, measures = look.masks, look.measures
+        if self._non_overlap and ids:
+            masks = keep_highest(look.logits, masks)
+            measures = measure(masks)
         areas = measures.areas.cpu().numpy()
         scores = self._propagation.scores[look.rows]
         low = self._propagation.logits[look.rows].squeeze(1)

@@ -1,0 +1,71 @@
+"""The quick ways of memory attention on a CPU against the plain ones."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sam2_ros.network import Sam2Config
+from sam2_ros.network.efficientnet import SameConv2d
+from sam2_ros.network.layers import LayerNorm2d
+from sam2_ros.network.memory_attention import MemoryAttention
+from sam2_ros.network.position import rotary_table, rotate_
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention_in_chunks_equals_the_fused_kernel(masked: bool) -> None:
+    torch.manual_seed(0)
+    attention = MemoryAttention(Sam2Config.named("nano")).eval()
+    # 144 queries: one whole chunk and a piece of one.
+    features, memory = torch.randn(1, 128, 12, 12), torch.randn(3, 2 * 144 + 8, 32)
+    place, mask = torch.randn_like(memory), torch.rand(memory.shape[:2]) > 0.3
+    arguments = features, memory, place, 8, mask if masked else None
+    plain = attention(*arguments).detach()
+    with torch.no_grad():
+        quick = attention(*arguments)
+    torch.testing.assert_close(quick, plain, rtol=0, atol=2e-5)
+
+
+def test_an_object_does_not_see_what_is_masked() -> None:
+    torch.manual_seed(0)
+    attention = MemoryAttention(Sam2Config.named("nano")).eval()
+    features, memory, place = torch.randn(1, 128, 4, 4), torch.randn(2, 36, 32), torch.randn(2, 36, 32)
+    mask = torch.ones(2, 36, dtype=torch.bool)
+    mask[1, 16:32] = False
+    other = memory.clone()
+    other[1, 16:32] = torch.randn(16, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            attention(features, memory, place, 4, mask), attention(features, other, place, 4, mask), rtol=0, atol=0
+        )
+
+
+def test_rotation_by_complex_numbers_and_written_out() -> None:
+    table = rotary_table(64, 5, 7, torch.device("cpu"))
+    x = torch.randn(2, 3, 35, 64)
+    turned = x.clone()
+    assert rotate_(turned, table) is turned
+    # Only float32 goes by complex numbers.
+    torch.testing.assert_close(turned, rotate_(x.double(), table).float(), rtol=0, atol=1e-5)
+    torch.testing.assert_close(turned.norm(dim=-1), x.norm(dim=-1))
+    assert not torch.allclose(turned, x)
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_same_padding_is_that_of_tensorflow(kernel: int) -> None:
+    conv = SameConv2d(4, 4, kernel, stride=2, groups=4)
+    x = torch.randn(1, 4, 32, 32)
+    # kernel - 2 in all, and the odd one at the far side
+    before, after = (kernel - 2) // 2, (kernel - 1) // 2
+    padded = torch.nn.functional.pad(x, (before, after, before, after))
+    expected = torch.nn.functional.conv2d(padded, conv.weight, conv.bias, stride=2, groups=4)
+    torch.testing.assert_close(conv(x), expected)
+
+
+def test_layer_norm_over_few_channels() -> None:
+    norm = LayerNorm2d(8)
+    torch.nn.init.normal_(norm.weight)
+    torch.nn.init.normal_(norm.bias)
+    x = 3 * torch.randn(2, 8, 5, 6) + 2
+    expected = torch.nn.functional.layer_norm(x.permute(0, 2, 3, 1), (8,), norm.weight, norm.bias, norm.eps)
+    torch.testing.assert_close(norm(x), expected.permute(0, 3, 1, 2), rtol=0, atol=1e-5)
