@@ -81,7 +81,7 @@ class Camera:
             self._node, self._topic("image"), self._parameters.image_transport, reliability, self._image_group, offer,
             self._logger,
         )  # fmt: skip
-        space = SpaceInput(self._node, stream.space, reliability, self._space_group, prefix=self._topic(""))
+        space = SpaceInput(self._node, stream.space, reliability, self._space_group, self._logger, self._topic(""))
 
         def count() -> Counts:
             return replace(stream.counts, dropped=slot.dropped)

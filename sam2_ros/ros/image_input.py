@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from rclpy.callback_groups import CallbackGroup
-from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
 from .compressed import SUFFIX
+from .mismatch import say_mismatch
 
 ImageMessage: TypeAlias = Image | CompressedImage
 
@@ -32,8 +32,6 @@ class ImageInput:
     ) -> None:
         """topic: of the raw images, to be resolved. transport: raw or compressed. take: called with each message."""
         self._node = node
-        self._logger = logger
-        self._reliability = reliability.name.lower()
         name = node.resolve_topic_name(topic)
         compressed = transport == "compressed" or name.endswith(SUFFIX)
         # As image_transport does, after remapping: who remaps the raw topic has remapped this one too.
@@ -45,7 +43,7 @@ class ImageInput:
             take,
             QoSProfile(depth=1, reliability=reliability),
             callback_group=group,
-            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos),
+            event_callbacks=say_mismatch(self.topic, reliability, logger),
         )
 
     def why_silent(self) -> str:
@@ -63,11 +61,3 @@ class ImageInput:
 
     def stop(self) -> None:
         self._node.destroy_subscription(self._subscription)
-
-    def _on_incompatible_qos(self, event: QoSRequestedIncompatibleQoSInfo) -> None:
-        policy = qos_policy_name_from_kind(event.last_policy_kind)
-        self._logger.error(
-            f"none of the images of a publisher of {self.topic} will come, because its QoS does not fit (policy "
-            f"{policy}); the parameter reliability is {self._reliability}, and best_effort fits all",
-            once=True,
-        )

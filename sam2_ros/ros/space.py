@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 from rclpy.callback_groups import CallbackGroup
+from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
@@ -21,6 +22,7 @@ from sam2_ros.tracking import State, Tracks
 from .camera_info import is_rectified, to_pinhole
 from .depth import DepthMatcher, NoDepth, to_depth_image
 from .messages import to_nanoseconds
+from .mismatch import say_mismatch
 
 
 class Space:
@@ -129,18 +131,28 @@ class SpaceInput:
     """Subscribes a camera's space to the topics `camera_info` and, if depth is asked for, `depth`."""
 
     def __init__(
-        self, node: Node, space: Space, reliability: ReliabilityPolicy, group: CallbackGroup, prefix: str = ""
+        self,
+        node: Node,
+        space: Space,
+        reliability: ReliabilityPolicy,
+        group: CallbackGroup,
+        logger: RcutilsLogger,
+        prefix: str = "",
     ) -> None:
-        """prefix: comes before the topics' names."""
+        """prefix: comes before the topics' names. Publishers that do not fit are said."""
         self._node = node
-        quality = QoSProfile(depth=5, reliability=reliability)
-        self._subscriptions: list[Subscription] = [
-            node.create_subscription(CameraInfo, f"{prefix}camera_info", space.put_info, quality, callback_group=group)
-        ]
-        if space.depth_asked:
+        self._subscriptions: list[Subscription] = []
+
+        def subscribe(kind: type, name: str, take: Callable[..., None]) -> None:
+            quality = QoSProfile(depth=5, reliability=reliability)
+            events = say_mismatch(node.resolve_topic_name(name), reliability, logger)
             self._subscriptions.append(
-                node.create_subscription(Image, f"{prefix}depth", space.put_depth, quality, callback_group=group)
+                node.create_subscription(kind, name, take, quality, callback_group=group, event_callbacks=events)
             )
+
+        subscribe(CameraInfo, f"{prefix}camera_info", space.put_info)
+        if space.depth_asked:
+            subscribe(Image, f"{prefix}depth", space.put_depth)
 
     def stop(self) -> None:
         for subscription in self._subscriptions:

@@ -12,7 +12,7 @@ import pytest
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.qos import qos_profile_sensor_data
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 from std_srvs.srv import SetBool, Trigger
 
 from sam2_ros.msg import PromptPoint, TrackedObject
@@ -293,18 +293,23 @@ def test_a_device_that_breaks_ends_it_with_the_reason(start: Any, client: Any, u
     assert "RuntimeError: the device is broken" in other.output
 
 
-def test_a_qos_that_does_not_fit_is_said_once(start: Any, client: Any) -> None:
-    node = start(
-        "node", "--ros-args", "-r", "__node:=other", "-r", "image:=/other/image", fake=True, reliability="reliable"
-    )
+def test_a_qos_that_does_not_fit_is_said_once_for_each_topic(start: Any, client: Any) -> None:
+    topics = {"/other/image": Image, "/other/depth": Image, "/other/camera_info": CameraInfo}
+    remaps = [word for topic in topics for word in ("-r", f"{topic.rsplit('/')[-1]}:={topic}")]
+    node = start("node", "--ros-args", "-r", "__node:=other", *remaps, fake=True, reliability="reliable", depth=True)
     node.wait_for("waiting for images")
-    cameras = [client.node.create_publisher(Image, "/other/image", qos_profile_sensor_data) for _ in range(2)]
+    cameras = [
+        client.node.create_publisher(kind, topic, qos_profile_sensor_data)
+        for topic, kind in topics.items()
+        for _ in range(2)
+    ]
 
-    line = node.wait_for("none of the images")
-    assert "/other/image" in line
-    assert "best_effort fits all" in line
+    for topic in topics:
+        line = node.wait_for(f"no message of a publisher of {topic} will come")
+        assert "(policy RELIABILITY)" in line
+        assert "reliability: best_effort fits all" in line
     time.sleep(0.5)
-    assert node.output.count("none of the images") == 1
+    assert node.output.count("no message of a publisher") == len(topics)
     for camera in cameras:
         client.node.destroy_publisher(camera)
 
