@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -17,20 +19,13 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tens
     return F.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None], attn_mask=mask)[:, 0]
 
 
-def _attend_narrow(q: Tensor, k: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
-    """The same for a CPU and values (N, M, V) of few channels: (N, L, V). Not for training.
+def _attend_narrow(q: Tensor, k: Tensor, values: Tensor) -> Tensor:
+    """The same for one object on a CPU, (L, C) and (M, C), and values (M, V) of few channels: (L, V).
 
-    Chunks of queries keep their weights in the cache; the fused kernel wants values as wide as the keys.
+    A chunk of queries keeps its weights in the cache; the fused kernel wants values as wide as the keys.
     """
-    bias = q.new_zeros(k.shape[:2])
-    if mask is not None:
-        bias.masked_fill_(~mask, -torch.inf)
-    q = q * q.shape[2] ** -0.5
-    rows = []
-    for object_q, object_k, object_values, object_bias in zip(q, k.transpose(1, 2), values, bias, strict=True):
-        chunks = [torch.addmm(object_bias, chunk, object_k).softmax(1) @ object_values for chunk in object_q.split(128)]
-        rows.append(torch.cat(chunks))
-    return torch.stack(rows)
+    q, k = q * q.shape[1] ** -0.5, k.T
+    return torch.cat([(chunk @ k).softmax(dim=1) @ values for chunk in q.split(128)])
 
 
 class RotarySelfAttention(Attention):
@@ -51,9 +46,10 @@ class RotaryCrossAttention(Attention):
         q, k = rotate_(self.q_proj(x), table), self.k_proj(memory + place)
         # One table serves every remembered frame.
         rotate_(k[:, : k.shape[1] - pointer_tokens].unflatten(1, (-1, len(table))), table)
-        if x.device.type == "cpu" and not torch.is_grad_enabled():
+        if _one_by_one(x):
             # The weights of a query sum to one, so that the values can be projected when they have been summed.
-            return self.out_proj(self.v_proj(_attend_narrow(q, k, memory, mask)))
+            kept = slice(None) if mask is None else mask[0]
+            return self.out_proj(self.v_proj(_attend_narrow(q[0], k[0, kept], memory[0, kept])))[None]
         return self.out_proj(_attend(q, k, self.v_proj(memory), mask))
 
 
@@ -69,14 +65,16 @@ class MemoryAttentionLayer(nn.Module):
         self.norm2 = nn.LayerNorm(channels)
         self.norm3 = nn.LayerNorm(channels)
 
-    def forward(
+    def look(self, x: Tensor, table: Tensor) -> Tensor:
+        """The layer's first half, from the image alone: x (N, L, C)."""
+        return x + self.self_attn(self.norm1(x), table)
+
+    def remember(
         self, x: Tensor, memory: Tensor, place: Tensor, table: Tensor, pointer_tokens: int, mask: Tensor | None
     ) -> Tensor:
-        """x is (1, L, C) where all objects share it: then its self-attention is computed once for all of them."""
-        x = x + self.self_attn(self.norm1(x), table)
-        x = x.expand(memory.shape[0], -1, -1)
+        """The second half, as in `RotaryCrossAttention`."""
         x = x + self.cross_attn_image(self.norm2(x), memory, place, table, pointer_tokens, mask)
-        return x + self.linear2(F.relu(self.linear1(self.norm3(x))))
+        return x + self.linear2(F.relu(self.linear1(self.norm3(x)), inplace=True))
 
 
 class MemoryAttention(nn.Module):
@@ -93,6 +91,28 @@ class MemoryAttention(nn.Module):
         table = rotary_table(channels, height, width, features.device)
         x = features.flatten(2).transpose(1, 2)
         x = x + 0.1 * sine_grid(channels, height, width, features.device).to(x.dtype)
-        for layer in self.layers:
-            x = layer(x, memory, place, table, pointer_tokens, mask)
-        return self.norm(x).transpose(1, 2).unflatten(2, (height, width))
+        # Until here, and through half a layer, the objects of one image share everything.
+        x = self._layer(0).look(x, table).expand(len(memory), -1, -1)
+        if _one_by_one(x):
+            masks = [None] * len(x) if mask is None else mask.split(1)
+            objects = zip(x.split(1), memory.split(1), place.split(1), masks, strict=True)
+            x = torch.cat([self._remember(x, m, p, table, pointer_tokens, valid) for x, m, p, valid in objects])
+        else:
+            x = self._remember(x, memory, place, table, pointer_tokens, mask)
+        return x.transpose(1, 2).unflatten(2, (height, width))
+
+    def _remember(
+        self, x: Tensor, memory: Tensor, place: Tensor, table: Tensor, pointer_tokens: int, mask: Tensor | None
+    ) -> Tensor:
+        for index in range(len(self.layers)):
+            layer = self._layer(index)
+            x = layer.remember(layer.look(x, table) if index else x, memory, place, table, pointer_tokens, mask)
+        return self.norm(x)
+
+    def _layer(self, index: int) -> MemoryAttentionLayer:
+        return cast(MemoryAttentionLayer, self.layers[index])
+
+
+def _one_by_one(x: Tensor) -> bool:
+    """Whether objects are better taken one after the other: a CPU's cache holds what one of them needs."""
+    return x.device.type == "cpu" and not torch.is_grad_enabled()
