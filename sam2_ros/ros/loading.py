@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -36,6 +38,14 @@ def free_device_memory() -> None:
         torch.cuda.empty_cache()
 
 
+def device_memory() -> int:
+    """Bytes that this process holds of its GPUs; where it uses none, of the machine's memory."""
+    if torch.cuda.is_initialized():
+        return sum(torch.cuda.memory_reserved(index) for index in range(torch.cuda.device_count()))
+    resident = Path("/proc/self/statm").read_text().split()[1]  # pages
+    return int(resident) * os.sysconf("SC_PAGE_SIZE")
+
+
 def _tracker(network: Sam2, parameters: Parameters) -> Tracker:
     return Tracker(
         network,
@@ -48,6 +58,7 @@ def _tracker(network: Sam2, parameters: Parameters) -> Tracker:
         hide_below=parameters.hide_below,
         lost_after=parameters.lost_after,
         non_overlap=parameters.non_overlap,
+        search_every=parameters.search_every,
     )
 
 

@@ -75,6 +75,9 @@ class Parameters:
     lost_after: float = _parameter(
         5.0, "seconds out of view after which an occluded object is lost", (0.0, 86400.0), live=True
     )
+    search_every: int = _parameter(
+        1, "an object out of view is searched for on every so many images; 1, as SAM 2 does, finds it soonest", (1, 100)
+    )
     image_transport: str = _parameter(
         "raw",
         "how images come: raw, or compressed from <image>/compressed; a topic that ends so is taken as compressed",

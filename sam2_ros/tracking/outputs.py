@@ -50,11 +50,13 @@ class Outputs:
         measures = measure(masks)
         before = [record.views.get(frame.number - 1) for record in records]
         limits = torch.tensor([self._thresholds.score(view) for view in before], device=device)
-        in_view = (self._propagation.scores[rows] > limits) & (measures.areas > 0)
-        seen = torch.stack((in_view, measures.areas)).tolist()
-        for record, view, visible, area in zip(records, before, *seen, strict=True):
+        scores = self._propagation.scores[rows]
+        in_view = (scores > limits) & (measures.areas > 0)
+        # One copy to the host; float64 holds every area and score as it is.
+        seen = torch.stack((in_view.double(), measures.areas.double(), scores.double())).tolist()
+        for record, view, visible, area, score in zip(records, before, *seen, strict=True):
             share = area / (frame.height * frame.width)
-            record.views[frame.number] = View.after(view, frame.stamp, share, in_view=bool(visible))
+            record.views[frame.number] = View.after(view, frame.stamp, share, score, in_view=bool(visible))
         return Look(rows, logits, masks & in_view[:, None, None], in_view, measures.only(in_view))
 
     def tracks(self, ids: tuple[int, ...], records: Sequence[ObjectRecord], frame: Frame, look: Look) -> Tracks:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sam2_ros.geometry.masks import resize_logits
-from sam2_ros.network import Choice, Sam2
+from sam2_ros.network import NO_OBJECT, Choice, Sam2
 
 from .errors import BadPrompt
 from .history import Frame
@@ -54,6 +54,16 @@ class Propagation:
         memory = self._network.encode_memory(frame.features.top, masks, choice.score)
         self._bank.write(rows, frame.number, memory, choice.pointer, conditioning=False)
         self._store(rows, choice)
+
+    def rest(self, rows: Sequence[int], scores: Sequence[float]) -> None:
+        """Leaves objects out of view that are not searched for on a frame, which they do not remember then.
+
+        scores: their object score logits when they last were.
+        """
+        index = torch.as_tensor(list(rows), device=self.logits.device)
+        self.logits[index] = NO_OBJECT
+        self.scores[index] = torch.tensor(list(scores), device=self.scores.device)
+        self.iou[index] = 0
 
     def prompt(self, row: int, frame: Frame, prompts: Sequence[Prompt], *, begins: bool) -> Readings:
         """Answers all prompts of one object on a frame in their order, and remembers the last answer.

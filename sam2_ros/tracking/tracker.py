@@ -32,6 +32,9 @@ _log = logging.getLogger(__name__)
 _FRAMES_PER_SECOND = 30
 """Of the camera at which the history has room for as many seconds as it is asked for."""
 
+_UNKNOWN = -10.0
+"""Object score logit of a loaded object that was out of view, until it is searched for."""
+
 _SMALL = 0.5
 """Share of the image below which an object, once lost, is not believed to have grown to all of it."""
 
@@ -55,6 +58,7 @@ class Tracker:
         hide_below: float = 0.4,
         lost_after: float = 5.0,
         non_overlap: bool = False,
+        search_every: int = 1,
     ) -> None:
         """Allocates the memory. Raises ValueError for a value that cannot be.
 
@@ -65,9 +69,15 @@ class Tracker:
         SAM 2's training; False as the original's video predictor. show_above, hide_below: probabilities at which an
         object comes into view and goes out of it; the original has 0.5 for both. lost_after: seconds out of view until
         an object is LOST. non_overlap: give a pixel that several masks claim to the one with the highest logit alone.
+        search_every: an object out of view is searched for on every so many frames only, which is less than SAM 2 does.
         """
-        if capacity < 1 or conditioning_frames < 1:
-            raise ValueError(f"capacity {capacity} and conditioning_frames {conditioning_frames} must be at least 1")
+        for name, value in (
+            ("capacity", capacity),
+            ("conditioning_frames", conditioning_frames),
+            ("search_every", search_every),
+        ):
+            if value < 1:
+                raise ValueError(f"{name} is {value}; it must be at least 1")
         if not 0 <= history <= 60:
             raise ValueError(f"history is {history:g} s; it must be from 0 to 60")
         size = image_size or network.config.image_size
@@ -76,6 +86,7 @@ class Tracker:
         self._network = network
         self._size = size
         self._capacity = capacity
+        self._search_every = search_every
         self._thresholds = Thresholds(show_above, hide_below, lost_after)
         length = 1 + math.ceil(_FRAMES_PER_SECOND * history)
         self._history = History(network, size=size, length=length, seconds=history)
@@ -219,7 +230,7 @@ class Tracker:
             raise BadMemory("the memory's tensors have other shapes than this tracker's")
         row, number = self._free_rows[0], frame.number
         self._bank.restore(row, number, saved.remembered)
-        before = View(saved.in_view, frame.stamp - saved.unseen, saved.share)
+        before = View(saved.in_view, frame.stamp - saved.unseen, saved.share, _UNKNOWN)
         began = number - max(saved.remembered.ages)
         record = ObjectRecord(row, began, since=number, views={number - 1: before})
         self._follow([record], frame)
@@ -270,9 +281,19 @@ class Tracker:
 
     def _follow(self, records: Sequence[ObjectRecord], frame: Frame) -> None:
         """Tracks objects onto a frame. One that is lost does not come back as the whole image."""
-        views = [record.views[frame.number - 1] for record in records]
-        lost = [self._thresholds.state(view, frame.stamp) == State.LOST and view.share < _SMALL for view in views]
-        self._propagation.follow([record.row for record in records], frame, wary=lost)
+        before = {record.row: record.views[frame.number - 1] for record in records}
+        # Not all in the same frame: each counts from its own first one.
+        searched = [
+            record.row
+            for record in records
+            if before[record.row].in_view or (frame.number - (record.began or 0)) % self._search_every == 0
+        ]
+        if searched:
+            views = [before[row] for row in searched]
+            lost = [self._thresholds.state(view, frame.stamp) == State.LOST and view.share < _SMALL for view in views]
+            self._propagation.follow(searched, frame, wary=lost)
+        if resting := [row for row in before if row not in searched]:
+            self._propagation.rest(resting, [before[row].score for row in resting])
 
     def _retrace(self, object_id: int | None, record: ObjectRecord, start: int) -> Tracks:
         """Goes through the frames from `start` on again, with the prompts that the record has for them.

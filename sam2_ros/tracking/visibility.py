@@ -51,10 +51,14 @@ class View:
     """Nanoseconds, stamp of the newest frame up to this one on which it was in view; of its first if it never was."""
     share: float
     """Of the image that it covered then."""
+    score: float
+    """Object score logit of the newest frame up to this one on which it was searched for."""
 
     @staticmethod
-    def after(before: View | None, stamp: int, share: float, *, in_view: bool) -> View:
+    def after(before: View | None, stamp: int, share: float, score: float, *, in_view: bool) -> View:
         """Of a frame after the one before it, None on an object's first; share: of the image that its mask covers."""
         if in_view:
-            return View(True, stamp, share)
-        return View(False, stamp, 0.0) if before is None else View(False, before.last_seen, before.share)
+            return View(True, stamp, share, score)
+        if before is None:
+            return View(False, stamp, 0.0, score)
+        return View(False, before.last_seen, before.share, score)

@@ -267,7 +267,7 @@ def test_all_errors_are_one_family() -> None:
 
 
 def test_sizes_that_cannot_be(network: Sam2) -> None:
-    with pytest.raises(ValueError, match="capacity 0"):
+    with pytest.raises(ValueError, match="capacity is 0"):
         Tracker(network, capacity=0)
     with pytest.raises(ValueError, match="image_size is 100"):
         Tracker(network, image_size=100)
@@ -352,6 +352,50 @@ def test_hysteresis_keeps_an_object_in_view_until_it_is_surely_gone(network: Sam
         State.VISIBLE,
         State.VISIBLE,
     ]
+
+
+def test_an_object_out_of_view_may_be_searched_for_on_some_frames_only(
+    network: Sam2, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden = copy.deepcopy(network)
+    head = hidden.sam_mask_decoder.pred_obj_score_head.layers[-1]
+    tracker = Tracker(hidden, search_every=3)
+    tracker.track(image(0), 0)
+    tracker.prompt(BOX)
+    searches = []
+    attend = hidden.attend
+    monkeypatch.setattr(hidden, "attend", lambda *given: searches.append(1) or attend(*given))
+    counts = []
+    head.bias.fill_(-100.0)
+    for number in range(1, 8):
+        tracks = tracker.track(image(number), 10 * number)
+        counts.append(len(searches))
+        assert tracks.states == (State.OCCLUDED,) and not tracks.masks.any() and tracks.scores[0] < -50
+    assert counts == [1, 1, 2, 2, 2, 3, 3]
+    head.bias.fill_(100.0)
+    states = [tracker.track(image(number), 10 * number).states[0] for number in range(8, 12)]
+    assert states == [State.OCCLUDED, State.VISIBLE, State.VISIBLE, State.VISIBLE]
+    assert len(searches) == 6, "in view again, it is followed on every frame"
+
+
+def test_a_late_prompt_with_rare_searches_equals_one_in_time(network: Sam2) -> None:
+    hidden = copy.deepcopy(network)
+    hidden.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(-100.0)
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[12:36, 20:60] = True
+    saved, scores = [], []
+    for arrival in (2, 9):
+        tracker = Tracker(hidden, search_every=3)
+        for number in range(12):
+            tracks = tracker.track(image(number), 10 * number)
+            if number == arrival:
+                tracker.prompt(Prompt(mask=np.ones_like(mask)))  # what was in the row before must not show
+                tracker.remove(tracker.ids[0])
+                tracker.prompt(Prompt(mask=mask), stamp=20)
+        saved.append(tracker.save(tracker.ids[0]))
+        scores.append(tracks.scores)
+    assert saved[0] == saved[1]
+    np.testing.assert_array_equal(*scores)
 
 
 def test_a_lost_object_does_not_come_back_as_the_whole_image(network: Sam2) -> None:
