@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from sam2_ros.network import Sam2, load_network
+from sam2_ros.network import Sam2, load_network, weights_path
 from sam2_ros.tracking import Prompt, Tracker, track_together
 
+from .budget import choose, sizes
 from .parameters import ParameterError, Parameters
 
+_log = logging.getLogger(__name__)
+
 _WARM_UP_FRAMES = 3
+_TRIAL_OBJECTS = 3
+_TRIAL_FRAMES = 13  # the memory is full after seven
+_TRACKING_SHARE = 0.8  # of an image's time; the rest is for reading and publishing it
 
 
 def load_trackers(parameters: Parameters) -> list[Tracker]:
     """Loads the network, runs it once in every way that it will be run, and gives each camera a fresh tracker of it.
 
-    Raises CheckpointError or ParameterError.
+    Where there is a target rate, first finds out which network and size keep up with it. Raises CheckpointError or
+    ParameterError.
     """
     if parameters.threads:
         torch.set_num_threads(parameters.threads)
     device = _device(parameters.device)
-    network = load_network(parameters.model, device=device, dtype=_dtype(parameters.dtype, device))
+    load = partial(load_network, device=device, dtype=_dtype(parameters.dtype, device))
+    if parameters.target_rate:
+        parameters = _within_budget(parameters, load)
+    network = load(parameters.model)
     # The first calls choose kernels and allocate. A tracker of its own takes them: ids are never used twice.
     _warm_up([_tracker(network, parameters) for _ in parameters.cameras])
     return [_tracker(network, parameters) for _ in parameters.cameras]
@@ -73,6 +89,59 @@ def _warm_up(trackers: list[Tracker]) -> None:
     # Images of several cameras come together or not, so each number of them is a size of batch that will be met.
     for count in range(2, 1 + len(trackers)):
         track_together(trackers[:count], [image] * count, [1 + _WARM_UP_FRAMES] * count)
+
+
+def _within_budget(parameters: Parameters, load: Callable[[str], Sam2]) -> Parameters:
+    """The parameters with the model and size that keep up with their target rate, or come nearest."""
+    names = _models_here() if parameters.model == "auto" else [parameters.model]
+    limit = _TRACKING_SHARE / parameters.target_rate
+    loaded: dict[str, Sam2] = {}
+
+    def network(name: str) -> Sam2:
+        if name not in loaded:
+            loaded.clear()
+            free_device_memory()
+            loaded[name] = load(name)
+        return loaded[name]
+
+    def measure(name: str, size: int) -> float:
+        tried = replace(parameters, image_size=size)
+        return _seconds([_tracker(network(name), tried) for _ in parameters.cameras], give_up=4 * limit)
+
+    # A generator, so that no network is loaded before the better ones have been found too slow.
+    candidates = (
+        (name, [parameters.image_size] if parameters.image_size else sizes(network(name).config.image_size))
+        for name in names
+    )
+    chosen = choose(candidates, limit, measure, _log.info)
+    if chosen.seconds > limit:
+        _log.warning("nothing keeps up with %g images a second; taken all the same: %s", parameters.target_rate, chosen)
+    else:
+        _log.info("chosen for %g images a second: %s", parameters.target_rate, chosen)
+    return replace(parameters, model=chosen.model, image_size=chosen.size)
+
+
+def _models_here() -> list[str]:
+    """SAM 2.1 models whose weights are on this machine, the best first; the embedded one is the last."""
+    names = [f"sam2.1_hiera_{size}" for size in ("large", "base_plus", "small", "tiny")] + ["nano"]
+    return [name for name in names if weights_path(name).is_file()]
+
+
+def _seconds(trackers: list[Tracker], give_up: float) -> float:
+    """That an image of each camera takes, at the median, once memory is full; fewer are tried above `give_up`."""
+    images, seconds = [np.zeros((480, 640, 3), np.uint8)] * len(trackers), []
+    track_together(trackers, images, [0] * len(trackers))
+    for tracker in trackers:
+        for index in range(min(_TRIAL_OBJECTS, tracker.capacity)):
+            tracker.prompt(Prompt(box=np.array([200 * index, 120, 200 * index + 150, 360], np.float32)))
+    for stamp in range(1, 1 + _TRIAL_FRAMES):
+        began = time.perf_counter()
+        track_together(trackers, images, [stamp] * len(trackers))
+        seconds.append(time.perf_counter() - began)
+        # The first frames choose kernels; they say nothing of the later ones.
+        if stamp > 2 and seconds[-1] > give_up:
+            break
+    return statistics.median(seconds[-5:])
 
 
 def _device(name: str) -> torch.device:

@@ -52,7 +52,9 @@ def _run(parts: Parts | None) -> int:
     except ParameterError as error:
         get_logger("sam2").error(f"cannot start: {error}")
         return 1
-    logging.getLogger("sam2_ros").addHandler(RosLogHandler(node.get_logger()))
+    ours = logging.getLogger("sam2_ros")
+    ours.addHandler(RosLogHandler(node.get_logger()))
+    ours.setLevel(logging.INFO)
     executor = MultiThreadedExecutor(num_threads=4)
     executor.add_node(node)
     # It spins in another thread, because a signal cannot interrupt one that waits for DDS.

@@ -40,7 +40,8 @@ class Parameters:
     )
     model: str = _parameter(
         "nano",
-        "nano, the name of an official model such as sam2.1_hiera_tiny, or the path of a .pt or .safetensors file",
+        "nano, the name of an official model such as sam2.1_hiera_tiny, the path of a .pt or .safetensors file, or, "
+        "with target_rate, auto: the best SAM 2.1 model whose weights are here and that is quick enough",
     )
     device: str = _parameter("auto", "what PyTorch computes on: auto (the GPU if there is one), cpu, cuda or cuda:N")
     dtype: str = _parameter(
@@ -50,7 +51,16 @@ class Parameters:
     )
     threads: int = _parameter(0, "CPU threads that PyTorch computes with; 0: as many as it chooses", (0, 256))
     image_size: int = _parameter(
-        0, "pixels, edge of the square that an image is resized to, a multiple of 32; 0: the model's own", (0, 4096)
+        0,
+        "pixels, edge of the square that an image is resized to, a multiple of 32; 0: the model's own, or what keeps "
+        "up with target_rate",
+        (0, 4096),
+    )
+    target_rate: float = _parameter(
+        0.0,
+        "images a second of each camera to keep up with; when it is configured, the node tries sizes from the model's "
+        "own down to half of that, and takes the largest that is quick enough with three objects; 0: no trial",
+        (0.0, 1000.0),
     )
     capacity: int = _parameter(8, "objects that can be tracked at a time; their memory is set aside at once", (1, 256))
     conditioning_frames: int = _parameter(
@@ -104,6 +114,8 @@ class Parameters:
             _check(entry, getattr(self, entry.name))
         if self.image_size % 32:
             raise ParameterError(f"the parameter image_size is {self.image_size}; it must be 0 or a multiple of 32")
+        if self.model == "auto" and not self.target_rate:
+            raise ParameterError("the parameter model is 'auto'; that needs target_rate, the images a second to reach")
         if self.hide_below > self.show_above:
             raise ParameterError(
                 f"the parameter hide_below is {self.hide_below:g} and show_above {self.show_above:g}; the first must "
