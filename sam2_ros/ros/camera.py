@@ -13,6 +13,7 @@ from sam2_ros.tracking import Tracker
 
 from .click_input import ClickInput
 from .compressed import SUFFIX
+from .diagnostics import Diagnostics, make_publisher
 from .image_input import ImageInput, ImageMessage
 from .parameters import Parameters
 from .publishers import Publishers
@@ -36,9 +37,10 @@ class Camera:
         # Of its own, so that a depth image does not wait for an image to be handed over.
         self._space_group = MutuallyExclusiveCallbackGroup()
         self._outputs = Publishers(node, f"~/{name}" if name else "~", f"{name}_object_" if name else "object_")
+        self._diagnostics = make_publisher(node)
         self._parameters = Parameters()
         self._stream: Stream | None = None
-        self._inputs: list[ImageInput | SpaceInput | Reporter | ClickInput] = []
+        self._inputs: list[ImageInput | SpaceInput | Reporter | Diagnostics | ClickInput] = []
 
     def configure(self, parameters: Parameters, tracker: Tracker) -> Stream:
         """Makes the stream."""
@@ -51,7 +53,7 @@ class Camera:
             parameters.depth_tolerance,
             self._complain_of_depth,
         )
-        self._stream = Stream(tracker, space, self._outputs, self._complain, parameters.history)
+        self._stream = Stream(tracker, space, self._outputs, self._complain, parameters.history, self._now)
         return self._stream
 
     def apply(self, parameters: Parameters) -> None:
@@ -90,6 +92,10 @@ class Camera:
         raw = images.topic.removesuffix(SUFFIX)
         clicks = ClickInput(self._node, tell, stream, raw, self._logger, f"~/{self.name}" if self.name else "~")
         self._inputs = [reporter, images, space, clicks]
+        if self._diagnostics is not None:
+            self._inputs.append(
+                Diagnostics(self._node, self._diagnostics, self._image_group, self.name, images, stream, count)
+            )
         self._logger.info(f"waiting for images on {images.topic}")
 
     def deactivate(self) -> None:
@@ -105,6 +111,9 @@ class Camera:
 
     def _topic(self, name: str) -> str:
         return f"{self.name}/{name}" if self.name else name
+
+    def _now(self) -> int:
+        return int(self._node.get_clock().now().nanoseconds)
 
     def _complain(self, reason: str) -> None:
         self._logger.warning(f"refused an image: {reason}", throttle_duration_sec=_COMPLAINT_PERIOD)

@@ -32,6 +32,7 @@ class ImageInput:
     ) -> None:
         """topic: of the raw images, to be resolved. transport: raw or compressed. take: called with each message."""
         self._node = node
+        self._reliability = reliability
         name = node.resolve_topic_name(topic)
         compressed = transport == "compressed" or name.endswith(SUFFIX)
         # As image_transport does, after remapping: who remaps the raw topic has remapped this one too.
@@ -46,18 +47,27 @@ class ImageInput:
             event_callbacks=say_mismatch(self.topic, reliability, logger),
         )
 
-    def why_silent(self) -> str:
-        """What may be the reason that no image comes, as far as can be seen from here."""
+    def explain_silence(self, seconds: float) -> str:
+        """A sentence on so many seconds without an image, with the reason as far as it can be seen from here."""
+        return f"no image on {self.topic} for {seconds:.0f} s: {self._why_silent()}"
+
+    def stop(self) -> None:
+        self._node.destroy_subscription(self._subscription)
+
+    def _why_silent(self) -> str:
+        publishers = self._node.get_publishers_info_by_topic(self.topic)
         ours = f"sensor_msgs/msg/{self.kind.__name__}"
-        kinds = {publisher.topic_type for publisher in self._node.get_publishers_info_by_topic(self.topic)}
-        if not kinds:
+        fitting = [one for one in publishers if one.topic_type == ours]
+        if not publishers:
             return "nobody publishes it; is the camera running, is the topic remapped, is the ROS domain the same?"
-        if ours not in kinds:
-            return f"its publisher sends {' and '.join(sorted(kinds))}, and {ours} is listened to"
+        if not fitting:
+            kinds = " and ".join(sorted({one.topic_type for one in publishers}))
+            return f"its publisher sends {kinds}, and {ours} is listened to"
+        if self._reliability == ReliabilityPolicy.RELIABLE and not any(
+            one.qos_profile.reliability == ReliabilityPolicy.RELIABLE for one in fitting
+        ):
+            return "its publisher is best_effort and the parameter reliability is reliable; best_effort fits all"
         return (
             "it has a publisher; does the camera send, and if both use Fast DDS, is FASTDDS_BUILTIN_TRANSPORTS="
             "LARGE_DATA set for both, and not undone by ROS_LOCALHOST_ONLY or ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST?"
         )
-
-    def stop(self) -> None:
-        self._node.destroy_subscription(self._subscription)

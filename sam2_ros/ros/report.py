@@ -73,7 +73,7 @@ class Reporter:
         counts, self._last = now - self._last, now
         logger = self._logger
         if not counts.received and not self._silent:
-            logger.warning(f"no image on {self._images.topic} for {_PERIOD:.0f} s: {self._images.why_silent()}")
+            logger.warning(self._images.explain_silence(_PERIOD))
         elif counts.dropped or counts.refused:
             logger.info(counts.sentence(_PERIOD))
         elif counts.received:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
@@ -19,11 +20,13 @@ from .clicks import Clicks
 from .compressed import decode
 from .image_input import ImageMessage
 from .images import BadImageMessage, to_rgb
-from .messages import PromptCall, to_time
+from .messages import PromptCall, to_nanoseconds, to_time
 from .publishers import Publishers
 from .recent_masks import RecentMasks
 from .report import Counts
 from .space import Space
+
+_KEPT_LATENCIES = 1000  # more than come between two looks at them
 
 
 class Prompted(NamedTuple):
@@ -50,16 +53,25 @@ class Stream:
         publishers: Publishers,
         complain: Callable[[str], None],
         history: float = 2.0,
+        clock: Callable[[], int] = time.time_ns,
     ) -> None:
-        """complain: called with one sentence for each image that is refused. history: seconds a click may be late."""
+        """complain: called with one sentence for each image that is refused. history: seconds a click may be late.
+
+        clock: tells nanoseconds on the clock that stamps are of.
+        """
         self.counts = Counts()
         """Replaced, never changed, so that other threads may read it."""
+        self.latencies: deque[float] = deque(maxlen=_KEPT_LATENCIES)
+        """Seconds from stamp to publication of the latest images, for another thread to take."""
+        self.objects = 0
+        """How many there are on the newest image."""
         self.space = space
         self.masks = RecentMasks(history)
         self.clicks = Clicks(self)
         self.tracker = tracker
         self._publishers = publishers
         self._complain = complain
+        self._clock = clock
         self._labels: dict[int, str] = {}
         self._header = Header()
         self._image: NDArray[np.uint8] | None = None
@@ -102,6 +114,7 @@ class Stream:
         counts = self.counts
         seconds = counts.seconds + time.monotonic() - started
         self.counts = replace(counts, tracked=counts.tracked + 1, seconds=seconds)
+        self.latencies.append((self._clock() - to_nanoseconds(header.stamp)) / 1e9)
 
     def prompt(self, call: PromptCall) -> Prompted:
         """Starts or corrects an object on the newest image, or on the one of the call's stamp. Raises TrackerError."""
@@ -164,6 +177,7 @@ class Stream:
 
     def _publish(self, image: NDArray[np.uint8], tracks: Tracks) -> None:
         self.masks.add(tracks)
+        self.objects = len(tracks.ids)
         places = self.space.locate(self._header, tracks) if self._publishers.places_wanted else None
         self._publishers.publish(self._header, image, tracks, self._labels, places)
 
