@@ -50,7 +50,7 @@ class BuildMessages(build_py):
         shutil.rmtree(build, ignore_errors=True)
         source, installed = build / "source", build / "installed"
         # A copy, because CMake refuses to export a path inside its source folder, and .venv usually is inside.
-        for name in ("msg", "srv", "sam2_ros", "launch", "config"):
+        for name in ("msg", "srv", "sam2_ros", "launch", "config", "rviz"):
             shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
         for name in ("CMakeLists.txt", "package.xml"):
             shutil.copy2(ROOT / name, source / name)

@@ -1,6 +1,9 @@
-"""Tracks objects on a camera's images.
+"""Tracks objects on the images of one camera or several.
 
 ros2 launch sam2_ros track.launch.py image:=/camera/color/image_raw model:=sam2.1_hiera_small
+ros2 launch sam2_ros track.launch.py cameras:=front,wrist image:=/{camera}/color/image_raw
+
+The node configures and activates itself (parameter autostart), so that it does so again when it is started again.
 """
 
 import os
@@ -12,24 +15,35 @@ from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchContext, LaunchDescription
 
+ARGUMENTS = {
+    "image": (
+        "/camera/image_raw",
+        "topic of the camera's images; with several cameras, {camera} in it stands for each one's name",
+    ),
+    "camera_info": ("", "topic of the images' camera_info; empty: the one beside the images"),
+    "depth": ("", "topic of depth images that are registered to the images; empty: no depth, as in config"),
+    "cameras": ("", "names of several cameras, with commas between them; empty: as in config, which has one"),
+    "model": ("", "name of a model, or path of a checkpoint; empty: as in config"),
+    "device": ("", "auto, cpu, cuda or cuda:N; empty: as in config"),
+    "rate": ("", "images a second to keep up with, by a smaller size of image if need be; empty: as in config"),
+    "namespace": ("", "namespace of the node"),
+    "respawn": ("false", "true: start the node again when it ends; its objects are gone then"),
+    "rviz": ("false", "true: start RViz, with the picture, and a cloud to click on where there is depth"),
+    "frame": ("", "RViz's fixed frame; empty: camera_optical_frame, the simulated camera's"),
+}
+
 
 def generate_launch_description() -> LaunchDescription:
     config = PathJoinSubstitution([FindPackageShare("sam2_ros"), "config", "sam2.yaml"])
     return LaunchDescription(
         [
-            DeclareLaunchArgument(
-                "image", default_value="/camera/image_raw", description="topic of the camera's images"
-            ),
-            DeclareLaunchArgument(
-                "model", default_value="", description="name of a model, or path of a checkpoint; empty: as in config"
-            ),
-            DeclareLaunchArgument(
-                "device", default_value="", description="auto, cpu, cuda or cuda:N; empty: as in config"
+            *(
+                DeclareLaunchArgument(name, default_value=default, description=description)
+                for name, (default, description) in ARGUMENTS.items()
             ),
             DeclareLaunchArgument("config", default_value=config, description="file with the node's parameters"),
-            DeclareLaunchArgument("namespace", default_value="", description="namespace of the node"),
             *_transport(),
-            OpaqueFunction(function=_node),
+            OpaqueFunction(function=_nodes),
         ]
     )
 
@@ -41,17 +55,89 @@ def _transport() -> list[SetEnvironmentVariable]:
     return [SetEnvironmentVariable("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA")]
 
 
-def _node(context: LaunchContext) -> list[Node]:
+def _nodes(context: LaunchContext) -> list[Node]:
+    given = {name: LaunchConfiguration(name).perform(context).strip() for name in ARGUMENTS}
+    cameras = [name.strip() for name in given["cameras"].split(",") if name.strip()] or [""]
+    topics = {camera: _topics(given, camera) for camera in cameras}
+    nodes = [_node(given, topics)]
+    if _is_true("rviz", given["rviz"]):
+        nodes.append(_rviz(given, cameras[0], topics[cameras[0]]))
+    return nodes
+
+
+def _topics(given: dict[str, str], camera: str) -> dict[str, str]:
+    """What the node calls a camera's topics, to what they are called here."""
+    image = given["image"]
+    raw = image.removesuffix("/compressed")
+    beside = raw[: raw.rfind("/") + 1]
+    found = {
+        "image": image,
+        "camera_info": given["camera_info"] or f"{beside}camera_info",
+        "depth": given["depth"],
+    }
+    if camera and "{camera}" not in image:
+        raise RuntimeError(
+            f"with several cameras the argument image must say where each one's name comes, as in "
+            f"/{{camera}}/color/image_raw; it is {image!r}"
+        )
+    return {name: topic.replace("{camera}", camera) for name, topic in found.items() if topic}
+
+
+def _node(given: dict[str, str], topics: dict[str, dict[str, str]]) -> Node:
     """The node. Arguments that were given come after the file of parameters, and so win over it."""
-    given = {name: LaunchConfiguration(name).perform(context) for name in ("model", "device")}
-    node = Node(
+    wins: dict[str, object] = {name: given[name] for name in ("model", "device") if given[name]}
+    if given["rate"]:
+        wins["target_rate"] = _number("rate", given["rate"])
+    if given["depth"]:
+        wins["depth"] = True
+    if given["cameras"]:
+        wins["cameras"] = list(topics)
+    return Node(
         package="sam2_ros",
         executable="node",
         name="sam2",
         namespace=LaunchConfiguration("namespace"),
-        parameters=[LaunchConfiguration("config"), {name: value for name, value in given.items() if value}],
-        remappings=[("image", LaunchConfiguration("image"))],
+        parameters=[LaunchConfiguration("config"), wins],
+        remappings=[
+            (f"{camera}/{name}" if camera else name, topic)
+            for camera, names in topics.items()
+            for name, topic in names.items()
+        ],
+        respawn=_is_true("respawn", given["respawn"]),
+        respawn_delay=2.0,
         output="screen",
         emulate_tty=True,
     )
-    return [node]
+
+
+def _rviz(given: dict[str, str], camera: str, topics: dict[str, str]) -> Node:
+    """RViz, with the topics of its layout mapped to those of the node and of its first camera."""
+    node = "/" + "/".join(part for part in (given["namespace"].strip("/"), "sam2", camera) if part)
+    layout = PathJoinSubstitution([FindPackageShare("sam2_ros"), "rviz", "track.rviz"])
+    mapped = {
+        "/camera/image_raw": topics["image"],
+        "/camera/depth/image_raw": topics.get("depth"),
+        "/camera/depth/camera_info": topics["camera_info"],
+        **{f"/sam2/{name}": f"{node}/{name}" for name in ("overlay", "points", "markers")},
+    }
+    return Node(
+        package="rviz2",
+        executable="rviz2",
+        namespace=LaunchConfiguration("namespace"),
+        arguments=["-d", layout, *(["-f", given["frame"]] if given["frame"] else [])],
+        remappings=[(ours, theirs) for ours, theirs in mapped.items() if theirs],
+        output="screen",
+    )
+
+
+def _is_true(name: str, value: str) -> bool:
+    if value.lower() not in ("true", "false"):
+        raise RuntimeError(f"the argument {name} is {value!r}; it must be true or false")
+    return value.lower() == "true"
+
+
+def _number(name: str, value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise RuntimeError(f"the argument {name} is {value!r}; it must be a number") from None

@@ -1,54 +1,225 @@
-"""The launch file; `launch` is not on PyPI, so without a ROS installation only its syntax is looked at."""
+"""The launch files and RViz's layout.
+
+`launch` is not on PyPI, so without a ROS installation only what needs none of it is looked at.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from runpy import run_path
 from typing import Any
 
 import pytest
+import yaml
 
-FILE = Path(__file__).parents[2] / "launch" / "track.launch.py"
+ROOT = Path(__file__).parents[2]
+TRACK, DEMO = (ROOT / "launch" / f"{name}.launch.py" for name in ("track", "demo"))
+LAYOUT = ROOT / "rviz" / "track.rviz"
+
+RUN = """
+import sys
+from launch import LaunchDescription, LaunchService
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+arguments = [tuple(word.split(":=")) for word in sys.argv[2:]]
+file = PythonLaunchDescriptionSource(sys.argv[1])
+service = LaunchService()
+service.include_launch_description(LaunchDescription([IncludeLaunchDescription(file, launch_arguments=arguments)]))
+raise SystemExit(service.run())
+"""
 
 
-def test_it_is_python() -> None:
-    compile(FILE.read_text(), str(FILE), "exec")
+@pytest.mark.parametrize("file", [TRACK, DEMO])
+def test_a_launch_file_is_python(file: Path) -> None:
+    compile(file.read_text(), str(file), "exec")
+
+
+def _layout() -> dict[str, Any]:
+    return yaml.safe_load(LAYOUT.read_text())["Visualization Manager"]
+
+
+def _topics(display: dict[str, Any]) -> list[str]:
+    """Those that a display or tool of the layout names."""
+    named = [value for key, value in display.items() if key.endswith("Topic")]
+    return [one["Value"] if isinstance(one, dict) else one for one in named]
+
+
+def test_the_layout_has_what_is_needed_to_look_and_to_click() -> None:
+    layout = _layout()
+    displays = {one["Name"]: one for one in layout["Displays"]}
+    tools = {one["Class"]: one for one in layout["Tools"]}
+
+    assert {name: one["Class"].removeprefix("rviz_default_plugins/") for name, one in displays.items()} == {
+        "Overlay": "Image",
+        "Image": "Image",
+        "Scene": "DepthCloud",
+        "Objects": "PointCloud2",
+        "Boxes": "MarkerArray",
+        "Frames": "TF",
+    }
+    assert all(one["Enabled"] == one["Value"] for name, one in displays.items())
+    assert _topics(tools["rviz_default_plugins/PublishPoint"]) == ["/clicked_point"]
+    # The first tool is the one in hand, and clicking must be meant.
+    assert layout["Tools"][0]["Class"] == "rviz_default_plugins/MoveCamera"
+    # What the node publishes and the simulated camera's frame.
+    assert layout["Global Options"]["Fixed Frame"] == "camera_optical_frame"
 
 
 @pytest.fixture
-def describe(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The launch description's entities."""
+def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], dict[str, Any]]:
+    """What a launch file defines."""
     pytest.importorskip("launch_ros")
     monkeypatch.delenv("FASTDDS_BUILTIN_TRANSPORTS", raising=False)
-    return lambda: run_path(str(FILE))["generate_launch_description"]().entities
+    return lambda file: run_path(str(file))
 
 
-def test_every_argument_has_a_default_and_a_description(describe: Any) -> None:
+@pytest.fixture
+def nodes(load: Any) -> Callable[..., list[Any]]:
+    """The nodes that track.launch.py starts with such arguments, and the context to read them in."""
+    from launch import LaunchContext
+
+    module = load(TRACK)
+
+    def make(**given: str) -> list[Any]:
+        context = LaunchContext()
+        defaults = {name: default for name, (default, _) in module["ARGUMENTS"].items()}
+        context.launch_configurations.update({**defaults, "config": "a.yaml", **given})
+        return [context, *module["_nodes"](context)]
+
+    return make
+
+
+def _remaps(context: Any, node: Any) -> dict[str, str]:
+    from launch.utilities import perform_substitutions
+
+    # launch_ros shows these and the parameters nowhere else.
+    pairs = node._Node__remappings
+    return {perform_substitutions(context, a): perform_substitutions(context, b) for a, b in pairs}
+
+
+def _given_parameters(context: Any, node: Any) -> dict[str, Any]:
+    """Those that come after the file, and so win over it."""
+    from launch_ros.utilities import evaluate_parameters
+
+    file, given = evaluate_parameters(context, node._Node__parameters)
+    assert Path(file).name == "a.yaml"
+    return given
+
+
+@pytest.mark.parametrize(
+    ("file", "names"),
+    [
+        (TRACK, "image camera_info depth cameras model device rate namespace respawn rviz frame config"),
+        (DEMO, "model device rviz"),
+    ],
+)
+def test_every_argument_has_a_default_and_a_description(load: Any, file: Path, names: str) -> None:
     from launch.actions import DeclareLaunchArgument
 
-    arguments = [entity for entity in describe() if isinstance(entity, DeclareLaunchArgument)]
+    entities = load(file)["generate_launch_description"]().entities
+    arguments = [one for one in entities if isinstance(one, DeclareLaunchArgument)]
 
-    assert {argument.name for argument in arguments} == {"image", "model", "device", "config", "namespace"}
+    assert [argument.name for argument in arguments] == names.split()
     assert all(argument.default_value is not None and argument.description for argument in arguments)
 
 
-def test_the_transport_is_set_unless_it_is_set_already(describe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_transport_is_set_unless_it_is_set_already(load: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from launch.actions import SetEnvironmentVariable
 
-    assert [type(entity) for entity in describe()].count(SetEnvironmentVariable) == 1
+    describe = load(TRACK)["generate_launch_description"]
+    assert [type(entity) for entity in describe().entities].count(SetEnvironmentVariable) == 1
     monkeypatch.setenv("FASTDDS_BUILTIN_TRANSPORTS", "UDPv4")
-    assert [type(entity) for entity in describe()].count(SetEnvironmentVariable) == 0
+    assert [type(entity) for entity in describe().entities].count(SetEnvironmentVariable) == 0
 
 
-def test_only_arguments_that_were_given_win_over_the_file(describe: Any) -> None:
-    from launch import LaunchContext
+def test_without_arguments_the_file_of_parameters_says_all(nodes: Any) -> None:
+    context, node = nodes()
 
-    node = run_path(str(FILE))["_node"]
-    for given, expected in (("", []), ("sam2.1_hiera_tiny", ["sam2.1_hiera_tiny"])):
-        context = LaunchContext()
-        context.launch_configurations.update(image="/x", model=given, device="", config="a.yaml", namespace="")
+    assert _given_parameters(context, node) == {}
+    assert _remaps(context, node) == {"image": "/camera/image_raw", "camera_info": "/camera/camera_info"}
+    assert node._ExecuteLocal__respawn is False
 
-        (action,) = node(context)
 
-        _, arguments = action._Node__parameters  # the file comes first; launch_ros shows it nowhere else
-        assert [text.text.splitlines()[0] for (text,) in arguments.values()] == expected
+def test_arguments_win_over_the_file_of_parameters(nodes: Any) -> None:
+    context, node = nodes(
+        image="/front/color/image_raw",
+        camera_info="/front/calibration",
+        depth="/front/aligned_depth_to_color/image_raw",
+        model="sam2.1_hiera_tiny",
+        device="cuda",
+        rate="15",
+        respawn="true",
+    )
+
+    assert _given_parameters(context, node) == {
+        "model": "sam2.1_hiera_tiny",
+        "device": "cuda",
+        "target_rate": 15.0,
+        "depth": True,
+    }
+    assert _remaps(context, node) == {
+        "image": "/front/color/image_raw",
+        "camera_info": "/front/calibration",
+        "depth": "/front/aligned_depth_to_color/image_raw",
+    }
+    assert node._ExecuteLocal__respawn is True
+
+
+def test_several_cameras(nodes: Any) -> None:
+    context, node = nodes(cameras="front, wrist", image="/{camera}/color/image_raw/compressed", depth="/{camera}/depth")
+
+    assert list(_given_parameters(context, node)["cameras"]) == ["front", "wrist"]
+    assert _remaps(context, node) == {
+        "front/image": "/front/color/image_raw/compressed",
+        "front/camera_info": "/front/color/camera_info",
+        "front/depth": "/front/depth",
+        "wrist/image": "/wrist/color/image_raw/compressed",
+        "wrist/camera_info": "/wrist/color/camera_info",
+        "wrist/depth": "/wrist/depth",
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"cameras": "front,wrist"}, "with several cameras the argument image must say where each one's name comes"),
+        ({"rviz": "yes"}, "the argument rviz is 'yes'; it must be true or false"),
+        ({"rate": "fast"}, "the argument rate is 'fast'; it must be a number"),
+    ],
+)
+def test_an_argument_that_cannot_be(nodes: Any, given: dict[str, str], sentence: str) -> None:
+    with pytest.raises(RuntimeError, match=sentence):
+        nodes(**given)
+
+
+def test_every_topic_of_the_layout_is_mapped_to_one_that_there_is(nodes: Any) -> None:
+    context, _, rviz = nodes(rviz="true", namespace="robot", cameras="front", image="/{camera}/image", depth="/d")
+
+    remaps = _remaps(context, rviz)
+    assert set(remaps) == {topic for display in _layout()["Displays"] for topic in _topics(display)}
+    assert remaps == {
+        "/camera/image_raw": "/front/image",
+        "/camera/depth/image_raw": "/d",
+        "/camera/depth/camera_info": "/front/camera_info",
+        "/sam2/overlay": "/robot/sam2/front/overlay",
+        "/sam2/points": "/robot/sam2/front/points",
+        "/sam2/markers": "/robot/sam2/front/markers",
+    }
+
+
+def test_it_runs_and_ends_in_order(load: Any, run: Any, tmp_path: Path) -> None:
+    packages = pytest.importorskip("ament_index_python.packages")
+    try:
+        packages.get_package_prefix("sam2_ros")
+    except packages.PackageNotFoundError:
+        pytest.skip("the package sam2_ros is not installed where launch looks for it")
+    program = tmp_path / "run.py"
+    program.write_text(RUN)
+
+    launched = run(str(program), str(TRACK), "image:=/other/image", "namespace:=robot", "respawn:=true")
+
+    launched.wait_for("[robot.sam2]: waiting for images on /other/image")
+    launched.send_signal(2)
+    assert launched.wait() == 0
+    assert "process has finished cleanly" in launched.output
