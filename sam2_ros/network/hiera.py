@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from .config import Sam2Config
 from .layers import MLP
 
+_STRIPE = 2048
+"""Tokens of a map that a CPU takes at a time: about as many as its cache holds with all that is made of them."""
+
 
 class MultiScaleAttention(nn.Module):
     """Self-attention over a window or the whole map; at a change of stage the queries are pooled two by two."""
@@ -47,6 +50,15 @@ class MultiScaleBlock(nn.Module):
         self.proj = nn.Linear(inputs, outputs) if inputs != outputs else None
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, inputs) to (B, H, W, outputs), or half of H and W where it pools."""
+        if self.window and x.device.type == "cpu" and not torch.is_grad_enabled():
+            # Windows know nothing of one another, so a stripe of whole windows is a map like any other.
+            rows = max(1, _STRIPE // (x.shape[2] * self.window)) * self.window
+            if rows < x.shape[1]:
+                return torch.cat([self._transform(stripe) for stripe in x.split(rows, dim=1)], dim=1)
+        return self._transform(x)
+
+    def _transform(self, x: Tensor) -> Tensor:
         shortcut, x = x, self.norm1(x)
         if self.proj is not None:
             shortcut = pool(self.proj(x)) if self.pools else self.proj(x)
@@ -90,6 +102,7 @@ class Hiera(nn.Module):
         self.pos_embed_window = nn.Parameter(torch.zeros(1, config.embed_dim, window, window))
         self.blocks = nn.ModuleList()
         self.ends: list[int] = []
+        self._position: tuple[object, Tensor] | None = None
         inputs, heads = config.embed_dim, config.num_heads
         for stage, depth in enumerate(config.stages):
             for repeat in range(depth):
@@ -112,7 +125,20 @@ class Hiera(nn.Module):
             self.ends.append(len(self.blocks) - 1)
 
     def position(self, height: int, width: int) -> Tensor:
-        """(1, height, width, C): a coarse embedding stretched over the map plus one that repeats in every window."""
+        """(1, height, width, C): a coarse embedding stretched over the map plus one that repeats in every window.
+
+        Made once for a size, except in training.
+        """
+        if torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return self._make_position(height, width)
+        parts = self.pos_embed, self.pos_embed_window
+        versions = (0 if part.is_inference() else part._version for part in parts)
+        made_of = (height, width, *map(id, parts), *versions, parts[0].dtype, parts[0].device)
+        if self._position is None or self._position[0] != made_of:
+            self._position = made_of, self._make_position(height, width)
+        return self._position[1]
+
+    def _make_position(self, height: int, width: int) -> Tensor:
         coarse = F.interpolate(self.pos_embed, size=(height, width), mode="bicubic")
         size = self.pos_embed_window.shape[-1]
         return (coarse + self.pos_embed_window.tile(1, 1, height // size, width // size)).permute(0, 2, 3, 1)
