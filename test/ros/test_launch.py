@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from runpy import run_path
@@ -208,7 +210,7 @@ def test_every_topic_of_the_layout_is_mapped_to_one_that_there_is(nodes: Any) ->
     }
 
 
-def test_it_runs_and_ends_in_order(load: Any, run: Any, tmp_path: Path) -> None:
+def test_it_runs_again_after_it_was_killed_and_ends_in_order(load: Any, run: Any, until: Any, tmp_path: Path) -> None:
     packages = pytest.importorskip("ament_index_python.packages")
     try:
         packages.get_package_prefix("sam2_ros")
@@ -219,7 +221,11 @@ def test_it_runs_and_ends_in_order(load: Any, run: Any, tmp_path: Path) -> None:
 
     launched = run(str(program), str(TRACK), "image:=/other/image", "namespace:=robot", "respawn:=true")
 
-    launched.wait_for("[robot.sam2]: waiting for images on /other/image")
-    launched.send_signal(2)
+    ready = "[robot.sam2]: waiting for images on /other/image"
+    launched.wait_for(ready)
+    started = launched.wait_for("[node-1]: process started with pid [")
+    os.kill(int(started.rpartition("[")[2].rstrip("]")), signal.SIGKILL)
+    until(lambda: launched.output.count(ready) == 2, check=launched.check)
+    launched.send_signal(signal.SIGINT)
     assert launched.wait() == 0
     assert "process has finished cleanly" in launched.output
