@@ -18,7 +18,7 @@ from std_msgs.msg import Header
 from .image_input import ImageInput
 from .loading import device_memory
 from .messages import to_nanoseconds
-from .report import Counts
+from .report import Counts, steady_timer
 from .stream import Stream
 
 try:
@@ -103,7 +103,7 @@ def judge(recent: Recent, objects: int, explain_silence: Callable[[float], str])
         half = recent.latency[0]
         return Level.WARN, (
             f"the images' stamps are {abs(half):.1f} s {'older' if half > 0 else 'newer'} than the clock; with a bag "
-            "or a simulator set use_sim_time, else set the clocks of camera and node alike"
+            "or a simulator set use_sim_time and publish /clock, else set the clocks of camera and node alike"
         )
     if counts.dropped > counts.received / 2:
         each = f"; each takes {1000 * counts.seconds / counts.tracked:.0f} ms" if counts.tracked else ""
@@ -163,7 +163,7 @@ class Diagnostics:
         self._count = count
         stream.latencies.clear()
         self._window = Window(time.monotonic(), count())
-        self._timer = node.create_timer(PERIOD, self._publish, callback_group=group)
+        self._timer = steady_timer(node, PERIOD, self._publish, group)
 
     def stop(self) -> None:
         self._node.destroy_timer(self._timer)

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rclpy.callback_groups import CallbackGroup
+from rclpy.clock import Clock, ClockType
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.node import Node
+from rclpy.timer import Timer
 
 from .image_input import ImageInput
 
@@ -50,6 +52,12 @@ class Counts:
         )
 
 
+def steady_timer(node: Node, seconds: float, call: Callable[[], None], group: CallbackGroup) -> Timer:
+    """Calls again and again, also while a simulated clock stands still or has never been heard."""
+    clock = Clock(clock_type=ClockType.STEADY_TIME)
+    return node.create_timer(seconds, call, callback_group=group, clock=clock)
+
+
 class Reporter:
     """Says every ten seconds what became of a camera's images, at debug level if all were tracked."""
 
@@ -63,7 +71,7 @@ class Reporter:
         self._logger = logger
         self._last = count()
         self._silent = False
-        self._timer = node.create_timer(_PERIOD, self._report, callback_group=group)
+        self._timer = steady_timer(node, _PERIOD, self._report, group)
 
     def stop(self) -> None:
         self._node.destroy_timer(self._timer)

@@ -72,14 +72,14 @@ def test_silence_is_counted_from_the_last_image_or_from_the_beginning() -> None:
         (
             _recent(Counts(tracked=300), (86400.0, 86401.0)),
             Level.WARN,
-            "the images' stamps are 86400.0 s older than the clock; with a bag or a simulator set use_sim_time, else "
-            "set the clocks of camera and node alike",
+            "the images' stamps are 86400.0 s older than the clock; with a bag or a simulator set use_sim_time and "
+            "publish /clock, else set the clocks of camera and node alike",
         ),
         (
             _recent(Counts(tracked=300), (-3.0, -2.9)),
             Level.WARN,
-            "the images' stamps are 3.0 s newer than the clock; with a bag or a simulator set use_sim_time, else "
-            "set the clocks of camera and node alike",
+            "the images' stamps are 3.0 s newer than the clock; with a bag or a simulator set use_sim_time and "
+            "publish /clock, else set the clocks of camera and node alike",
         ),
     ],
 )
@@ -127,16 +127,15 @@ def test_without_diagnostic_msgs_it_is_said(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def states(start: Any, client: Any) -> Iterator[list[Any]]:
-    """What a node with a camera of ours says on /diagnostics, newest last."""
+def states(client: Any) -> Iterator[list[Any]]:
+    """What is said on /diagnostics, newest last."""
     messages = pytest.importorskip("diagnostic_msgs.msg")
     received: list[Any] = []
 
     def take(message: Any) -> None:
-        received.extend(one for one in message.status if one.name == "sam2: camera")
+        received.extend(message.status)
 
     subscription = client.node.create_subscription(messages.DiagnosticArray, "/diagnostics", take, 10)
-    start("node", fake=True).wait_for("waiting for images")
     yield received
     client.node.destroy_subscription(subscription)
 
@@ -145,14 +144,21 @@ def _numbers(status: Any) -> dict[str, str]:
     return {pair.key: pair.value for pair in status.values}
 
 
-def test_what_happens_to_a_camera_is_told(states: list[Any], client: Any, until: Any) -> None:
+def _is(status: Any, camera: str, level: Level) -> bool:
+    return bool(status.name == camera and status.level == bytes([level]))
+
+
+def test_what_happens_to_a_camera_is_told(states: list[Any], start: Any, client: Any, until: Any) -> None:
+    node = start("node", fake=True)
+    node.wait_for("waiting for images")
+
     def told(good: Callable[[Any], bool], encoding: str = "rgb8", **how: Any) -> Any:
         def look() -> Any:
             image = client.image(**how)
             image.header.stamp, image.encoding = to_time(time.time_ns()), encoding
             client.send(image)
             time.sleep(0.05)
-            return next((one for one in states[before:] if good(one)), None)
+            return next((one for one in states[before:] if one.name == "sam2: camera" and good(one)), None)
 
         before = len(states)
         return until(look)
@@ -176,6 +182,16 @@ def test_what_happens_to_a_camera_is_told(states: list[Any], client: Any, until:
     assert refused.level == bytes([Level.WARN])
     assert int(_numbers(refused)["refused"]) > 0
 
-    silent = until(lambda: next((one for one in states if one.level == bytes([Level.STALE])), None))
+    silent = until(lambda: next((one for one in states if _is(one, "sam2: camera", Level.STALE)), None))
     assert silent.message.startswith("no image on /camera/image_raw for ")
     assert "it has a publisher; does the camera send" in silent.message
+
+
+def test_silence_is_told_while_a_simulated_clock_stands_still(states: list[Any], start: Any, until: Any) -> None:
+    arguments = ["--ros-args", "-r", "__node:=simulated", "-r", "front/image:=/nobody"]
+    start("node", *arguments, fake=True, use_sim_time=True, cameras="[front, wrist]")
+
+    silent = until(lambda: next((one for one in states if _is(one, "simulated: front", Level.STALE)), None))
+    assert silent.message.startswith("no image on /nobody for ")
+    assert "nobody publishes it" in silent.message
+    until(lambda: any(_is(one, "simulated: wrist", Level.STALE) for one in states))
