@@ -68,19 +68,15 @@ def _nodes(context: LaunchContext) -> list[Node]:
 def _topics(given: dict[str, str], camera: str) -> dict[str, str]:
     """What the node calls a camera's topics, to what they are called here."""
     image = given["image"]
-    raw = image.removesuffix("/compressed")
-    beside = raw[: raw.rfind("/") + 1]
-    found = {
-        "image": image,
-        "camera_info": given["camera_info"] or f"{beside}camera_info",
-        "depth": given["depth"],
-    }
     if camera and "{camera}" not in image:
         raise RuntimeError(
             f"with several cameras the argument image must say where each one's name comes, as in "
             f"/{{camera}}/color/image_raw; it is {image!r}"
         )
-    return {name: topic.replace("{camera}", camera) for name, topic in found.items() if topic}
+    raw = image.removesuffix("/compressed")
+    beside = raw[: raw.rfind("/") + 1]
+    topics = {"image": image, "camera_info": given["camera_info"] or f"{beside}camera_info", "depth": given["depth"]}
+    return {name: topic.replace("{camera}", camera) for name, topic in topics.items() if topic}
 
 
 def _node(given: dict[str, str], topics: dict[str, dict[str, str]]) -> Node:
