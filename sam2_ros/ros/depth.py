@@ -103,7 +103,8 @@ class DepthMatcher:
         if self._wanted is None:
             return
         distance = abs(to_nanoseconds(message.header.stamp) - self._wanted)
-        if distance <= self._tolerance and (self._match is None or distance < self._match_distance):
+        # Of several with one stamp, as a camera without a clock sends them, the last.
+        if distance <= self._tolerance and (self._match is None or distance <= self._match_distance):
             self._match, self._match_distance = message, distance
 
     def _may_come(self, stamp: int) -> bool:

@@ -172,7 +172,12 @@ def _as_it_is(prompted: Prompted) -> TrackedObject:
 
 def _absolute(path: str) -> Path:
     """The node may run in any folder. Raises CallRefused."""
-    result = Path(path).expanduser()
+    try:
+        result = Path(path).expanduser()
+    except RuntimeError as error:  # ~ of a user who does not exist
+        raise CallRefused(f"the path is {path!r}: {error}") from error
     if not result.is_absolute():
         raise CallRefused(f"the path is {path!r}; it must be absolute, or begin with ~")
+    if not result.name or "\0" in path:
+        raise CallRefused(f"the path is {path!r}, which is not that of a file")
     return result

@@ -50,7 +50,7 @@ class Space:
         self._info_topic = info_topic
         self._info: CameraInfo | None = None
         self._depths = None if depth_topic is None else DepthMatcher(depth_topic, tolerance)
-        self._used: tuple[int, DepthImage, Pinhole] | None = None
+        self._used: tuple[Header, DepthImage, Pinhole] | None = None
         self._rotations: dict[int, Floats] = {}
 
     @property
@@ -90,18 +90,18 @@ class Space:
     def locate(self, header: Header, tracks: Tracks) -> list[Place | str] | None:
         """For each object of the tracks of an image its place, or in a sentence why it cannot be told.
 
-        None if no depth is asked for.
+        None if no depth is asked for. For one header, the very object, the depth image is chosen once.
         """
         if self._depths is None:
             return None
         if not tracks.ids:
             return []
         height, width = tracks.masks.shape[1:]
-        stamp = to_nanoseconds(header.stamp)
         try:
-            if self._used is None or self._used[0] != stamp:
+            # Not by the stamp: a camera may send the same one twice, or none at all.
+            if self._used is None or self._used[0] is not header:
                 camera = self.camera(header, height, width)
-                self._used = stamp, self.depth(header, height, width), camera
+                self._used = header, self.depth(header, height, width), camera
         except (BadCamera, NoDepth) as error:
             self._complain(str(error))
             return [str(error)] * len(tracks.ids)

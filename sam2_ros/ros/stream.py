@@ -92,6 +92,10 @@ class Stream:
         if not self._enabled:
             self.counts = replace(self.counts, ignored=self.counts.ignored + 1)
             return None
+        nanoseconds = message.header.stamp.nanosec
+        if nanoseconds >= 1_000_000_000:
+            self.refuse(f"the image's stamp has {nanoseconds} nanoseconds; there must be fewer than 1000000000")
+            return None
         self.space.expect(message.header)
         try:
             return decode(message) if isinstance(message, CompressedImage) else to_rgb(message)

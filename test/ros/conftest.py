@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import subprocess
@@ -16,14 +17,18 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 import rclpy
+import torch
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
+from safetensors.torch import save_file
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from sam2_ros.msg import TrackedObjects
+from sam2_ros.network import Sam2, Sam2Config
 from sam2_ros.ros.images import to_message
 from sam2_ros.ros.messages import to_nanoseconds, to_time
 
@@ -101,7 +106,7 @@ class Client:
         self.objects: list[TrackedObjects] = []
         self.images: dict[str, list[Image]] = {"label_image": [], "overlay": []}
         self._stamp = 1_000_000_000
-        self._camera = self.node.create_publisher(Image, "/camera/image_raw", QoSProfile(depth=1))
+        self._camera = self._plug_in()
         self.node.create_subscription(TrackedObjects, "/sam2/objects", self.objects.append, QoSProfile(depth=100))
         for name, received in self.images.items():
             self.node.create_subscription(Image, f"/sam2/{name}", received.append, QoSProfile(depth=100))
@@ -118,6 +123,18 @@ class Client:
         self._executor.shutdown()
         self._spinner.join()
         self.node.destroy_node()
+
+    def _plug_in(self) -> Publisher:
+        return self.node.create_publisher(Image, "/camera/image_raw", QoSProfile(depth=1))
+
+    def unplug(self) -> None:
+        """Takes the camera from the graph and puts another one in its place."""
+        self.node.destroy_publisher(self._camera)
+        self._camera = self._plug_in()
+
+    def turn_back(self, seconds: float) -> None:
+        """Has the next images be older, as those of a recording that begins anew."""
+        self._stamp -= round(1e9 * seconds)
 
     def send(self, message: Image) -> Image:
         """Publishes an image as it is."""
@@ -184,6 +201,19 @@ def context() -> Iterator[Context]:
             del os.environ[name]
         else:
             os.environ[name] = value
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network with random weights for which everything is in view."""
+    torch.manual_seed(1)
+    config = Sam2Config(image_size=64, embed_dim=8, d_model=32, mem_dim=8, num_layers=1, dim_feedforward=16)
+    network = Sam2(config)
+    with torch.no_grad():
+        network.sam_mask_decoder.pred_obj_score_head.layers[-1].bias += 5.0
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    save_file(network.state_dict(), path, metadata={"config": json.dumps(config.to_dict())})
+    return path
 
 
 @pytest.fixture(scope="session", name="until")

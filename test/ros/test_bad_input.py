@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import save_file
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 
 from sam2_ros.msg import PromptPoint
-from sam2_ros.network import Sam2, Sam2Config
 from sam2_ros.ros.images import to_message
 from sam2_ros.srv import Prompt, RemoveObject
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small network with random weights for which everything is in view."""
-    torch.manual_seed(1)
-    config = Sam2Config(image_size=64, embed_dim=8, d_model=32, mem_dim=8, num_layers=1, dim_feedforward=16)
-    network = Sam2(config)
-    with torch.no_grad():
-        network.sam_mask_decoder.pred_obj_score_head.layers[-1].bias += 5.0
-    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
-    save_file(network.state_dict(), path, metadata={"config": json.dumps(config.to_dict())})
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -170,13 +170,30 @@ def test_depth_that_came_while_the_image_was_tracked(space: Space) -> None:
 def test_an_image_can_be_asked_about_again(space: Space) -> None:
     """A prompt's answer is about the newest image, whose depth has been taken."""
     space.put_depth(_depth(1))
-    space.locate(_header(1), _tracks(_table_and_box()[1]))
+    header = _header(1)
+    space.locate(header, _tracks(_table_and_box()[1]))
     for stamp in range(2, 40):
         space.put_depth(_depth(stamp))
 
-    (place,) = space.locate(_header(1), _tracks(_table_and_box()[1]))
+    (place,) = space.locate(header, _tracks(_table_and_box()[1]))
 
     assert isinstance(place, Place)
+
+
+def test_a_camera_whose_stamps_stay(space: Space) -> None:
+    """The place is by the depth of each image, not for ever by the first one's."""
+    depth, mask = _table_and_box()
+    heights = []
+    for height in (100, 200):
+        depth[mask] = 800 - height
+        header = _header(0)
+        space.expect(header)
+        space.put_depth(_depth(0, depth))
+        (place,) = space.locate(header, _tracks(mask))
+        assert isinstance(place, Place)
+        heights.append(place.box.size[2])
+
+    np.testing.assert_allclose(heights, (0.1, 0.2), atol=0.01)
 
 
 def test_the_axes_keep_their_names_while_an_object_turns(space: Space) -> None:
