@@ -15,6 +15,9 @@ Floats = NDArray[np.float64]
 _REFINEMENTS = 50
 _SPARSE = 8  # pixels
 _CLOSE = 1e-6  # rays that are nearer than this, less than a hundredth of a pixel, are the same
+_LONGEST = 100.0  # x or y of a ray; half a degree from where a lens shows nothing more
+_FOCAL = 0.01, 1000.0  # of the image's larger side; lenses have 0.2 to 50
+_OFF_CENTRE = 1000.0  # images; a region of interest may lie far from the optical axis
 
 COEFFICIENTS = {"plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8, 12, 14), "equidistant": (0, 4)}
 """Models of distortion by the names that ROS gives them, and how many coefficients each may have."""
@@ -28,7 +31,7 @@ class BadCamera(ValueError):
 class Pinhole:
     """A calibrated camera. Optical frame: x right, y down, z forward, metres; the first pixel's centre is (0, 0).
 
-    Raises BadCamera for a focal length that is not above 0, numbers that are not finite, an unknown model of
+    Raises BadCamera for a focal length or a centre that no lens has, numbers that are not finite, an unknown model of
     distortion, or a number of coefficients that the model does not have.
     """
 
@@ -57,6 +60,17 @@ class Pinhole:
             raise BadCamera(f"the focal lengths are {self.fx:g} and {self.fy:g} pixels; they must be above 0")
         if min(self.width, self.height) < 1:
             raise BadCamera(f"the camera's image is {self.width}x{self.height} pixels; it must have at least one")
+        side = max(self.width, self.height)
+        if min(self.fx, self.fy) < _FOCAL[0] * side or max(self.fx, self.fy) > _FOCAL[1] * side:
+            raise BadCamera(
+                f"the focal lengths are {self.fx:g} and {self.fy:g} pixels; for an image of {self.width}x{self.height} "
+                f"they must be {_FOCAL[0] * side:g} to {_FOCAL[1] * side:g}"
+            )
+        if max(abs(self.cx), abs(self.cy)) > _OFF_CENTRE * side:
+            raise BadCamera(
+                f"the optical axis meets the image at ({self.cx:g}, {self.cy:g}), which is too far from its "
+                f"{self.width}x{self.height} pixels"
+            )
         if self.model not in COEFFICIENTS:
             known = ", ".join(COEFFICIENTS)
             raise BadCamera(f"the distortion model is {self.model!r}; the known ones are {known}")
@@ -74,7 +88,7 @@ class Pinhole:
         """(N, 3) metres to (N, 2) pixels x y; NaN for a point that is not in front of the camera."""
         points = np.asarray(points, np.float64).reshape(-1, 3)
         depths = points[:, 2:]
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             rays = np.where(depths > 0, points[:, :2] / depths, np.nan)
         if any(self.distortion):
             rays = self._distort(rays)
@@ -87,13 +101,15 @@ class Pinhole:
             return (pixels - (self.cx, self.cy)) / (self.fx, self.fy)
         undistort = cv2.fisheye.undistortPoints if self.model == "equidistant" else cv2.undistortPoints
         rays = np.asarray(undistort(pixels[:, None], self.matrix, np.array(self.distortion)), np.float64).reshape(-1, 2)
-        # OpenCV's five iterations can leave most of a pixel where the lens is strong.
+        # OpenCV's five iterations can leave most of a pixel where the lens is strong. Where it shows nothing, they and
+        # these run off.
         seen = (pixels - (self.cx, self.cy)) / (self.fx, self.fy)
-        for _ in range(_REFINEMENTS):
-            off = seen - self._distort(rays)
-            rays += off
-            if np.abs(off).max() < _CLOSE:
-                break
+        with np.errstate(over="ignore", invalid="ignore"):
+            for _ in range(_REFINEMENTS):
+                off = seen - self._distort(rays)
+                rays += off
+                if np.abs(off).max() < _CLOSE:
+                    break
         return rays
 
     def back_project(self, pixels: NDArray[np.floating[Any]], depths: NDArray[np.floating[Any]]) -> Floats:
@@ -126,12 +142,14 @@ def ray_table(camera: Pinhole) -> NDArray[np.float32]:
     """(H, W, 2) rays of all pixels of a camera, computed once for each camera; not to be written to.
 
     Of a distorted camera every eighth pixel's ray is computed, and those between are interpolated: a lens is smooth.
+    NaN where the lens shows nothing, or next to nothing of what is before it: a fisheye's corners.
     """
     step = _SPARSE if any(camera.distortion) else 1
     across = np.arange(0.0, camera.width + step, step)
     down = np.arange(0.0, camera.height + step, step)
     x, y = np.meshgrid(across, down)
     sparse = camera.rays(np.stack((x, y), axis=2).reshape(-1, 2)).reshape(len(down), len(across), 2)
+    sparse[~(np.abs(sparse) < _LONGEST).all(axis=2)] = np.nan
     table = _between(_between(sparse, step, camera.height).swapaxes(0, 1), step, camera.width).swapaxes(0, 1)
     result = np.ascontiguousarray(table, np.float32)
     result.flags.writeable = False

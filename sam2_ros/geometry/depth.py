@@ -7,20 +7,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+_NEAREST, _FURTHEST = 1e-3, 1e4
+"""Metres; no camera measures beyond them."""
+
 
 @dataclass(frozen=True)
 class DepthImage:
     """Distances along the optical axis, as a camera gives them."""
 
     pixels: NDArray[np.uint16] | NDArray[np.float32]
-    """(H, W); 0, NaN, infinity or below 0 where the distance is not known."""
+    """(H, W); 0, NaN, infinity, below 0 or beyond all measure where the distance is not known."""
     unit: float
     """Metres that a value of 1 stands for."""
 
     def metres(self, rows: slice, columns: slice) -> NDArray[np.float32]:
         """(h, w) of a window of the image, a copy; 0 where the distance is not known."""
         window = self.pixels[rows, columns].astype(np.float32)
-        window *= np.float32(self.unit)
         if self.pixels.dtype.kind == "f":
-            window[~((window > 0) & (window < np.inf))] = 0.0
+            window[~((window > _NEAREST / self.unit) & (window < _FURTHEST / self.unit))] = 0.0
+        if self.unit != 1:
+            window *= np.float32(self.unit)
         return window

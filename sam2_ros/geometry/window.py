@@ -38,14 +38,11 @@ class Window:
     depth: NDArray[np.float32]
     """(h, w) metres."""
     known: Mask
-    """(h, w) where depth is known."""
+    """(h, w) where depth and ray are known."""
     rays: NDArray[np.float32]
     """(h, w, 2) x and y of the point at depth 1 that each pixel shows."""
-
-    @property
-    def pixel(self) -> float:
-        """Metres at depth 1 from one pixel of the window to the next."""
-        return float(self.rays[1, 0, 1] - self.rays[0, 0, 1])
+    pixel: float
+    """Metres at depth 1 from one pixel of the window to the next, in the image's middle."""
 
     @classmethod
     def around(cls, mask: Mask, box: Box, depth: DepthImage, camera: Pinhole) -> Window:
@@ -56,14 +53,16 @@ class Window:
         metres = depth.metres(rows, columns)
         # Takes single wrong pixels away and halves the noise; it moves no edge.
         smoothed = cv2.medianBlur(metres, 3)
+        rays = ray_table(camera)[rows, columns]
         return cls(
             left=columns.start,
             top=rows.start,
             step=step,
             mask=np.ascontiguousarray(mask[rows, columns]),
             depth=np.asarray(smoothed, np.float32),
-            known=(metres > 0) & (smoothed > 0),
-            rays=ray_table(camera)[rows, columns],
+            known=(metres > 0) & (smoothed > 0) & np.isfinite(rays[..., 0]),
+            rays=rays,
+            pixel=step / camera.fy,
         )
 
     def image_pixels(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -99,8 +98,10 @@ def points_around(box: Box, taken: Mask, depth: DepthImage, camera: Pinhole) -> 
     step = max(1, round(np.sqrt((x1 - x0 + 2 * margin) * (y1 - y0 + 2 * margin) / _AROUND)))
     rows, columns = _slices(box, margin, step)
     metres = depth.metres(rows, columns)
-    free = ~widened(np.ascontiguousarray(taken[rows, columns]), int(np.ceil(3 / step))) & (metres > 0)
-    return _points(metres[free], ray_table(camera)[rows, columns][free])
+    rays = ray_table(camera)[rows, columns]
+    free = ~widened(np.ascontiguousarray(taken[rows, columns]), int(np.ceil(3 / step)))
+    free &= (metres > 0) & np.isfinite(rays[..., 0])
+    return _points(metres[free], rays[free])
 
 
 def _slices(box: Box, margin: int, step: int) -> tuple[slice, slice]:

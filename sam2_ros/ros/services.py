@@ -92,12 +92,7 @@ class Services:
         def answer() -> str:
             path = _absolute(request.path)
             data = self._ask(request.camera, lambda stream: stream.save(request.object_id))
-            part = path.with_name(f"{path.name}.part")
-            try:
-                part.write_bytes(data)
-                part.replace(path)
-            except OSError as error:
-                raise CallRefused(f"{path} cannot be written: {error.strerror}") from error
+            _write(path, data)
             return f"object {request.object_id} was saved to {path}, {len(data) / 1e6:.1f} MB"
 
         return self._answer(response, answer)
@@ -108,7 +103,7 @@ class Services:
             try:
                 data = path.read_bytes()
             except OSError as error:
-                raise CallRefused(f"{path} cannot be read: {error.strerror}") from error
+                raise CallRefused(f"{str(path)!r} cannot be read: {error.strerror}") from error
             response.object_id = self._ask(request.camera, lambda stream: stream.load(data)).tracks.ids[0]
             return f"object {response.object_id} was loaded from {path}"
 
@@ -168,6 +163,22 @@ class Services:
 
 def _as_it_is(prompted: Prompted) -> TrackedObject:
     return to_tracked_object(prompted.header, prompted.tracks, 0, prompted.label, prompted.place)
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Whole or not at all. Raises CallRefused."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        if path.is_dir():
+            raise CallRefused(f"{str(path)!r} cannot be written: it is a folder")
+        try:
+            part.write_bytes(data)
+            part.replace(path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise CallRefused(f"{str(path)!r} cannot be written: {error.strerror}") from error
 
 
 def _absolute(path: str) -> Path:
