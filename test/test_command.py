@@ -9,6 +9,35 @@ import pytest
 
 from sam2_ros.__main__ import COMMANDS
 
+_TINY = """
+import sys
+import threading
+
+import torch
+
+from sam2_ros import __main__
+from sam2_ros.apps import soak
+
+def look():
+    seen.append(int((torch.full((1_000_000,), 1e-30) * 1e-10).count_nonzero()))
+
+def main(_):
+    look()
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    print(*seen)
+    return 0
+
+seen = []
+if sys.argv[1] == "as a command":
+    soak.main = main
+    __main__.main(["soak"])
+else:
+    main([])
+"""
+"""Prints how many of a million products near 1e-40 are not zero, in the main thread and in another."""
+
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -35,3 +64,10 @@ def test_a_command_that_is_none() -> None:
     result = run("trak")
     assert result.returncode == 2
     assert "invalid choice: 'trak'" in result.stderr
+
+
+@pytest.mark.parametrize(("how", "left"), [("as a command", 0), ("as a library", 1_000_000)])
+def test_denormals_are_zero_in_commands_alone(how: str, left: int) -> None:
+    result = subprocess.run([sys.executable, "-c", _TINY, how], capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == [str(left)] * 2

@@ -36,9 +36,6 @@ def load_trackers(parameters: Parameters) -> list[Tracker]:
     Where there is a target rate, first finds out which network and size keep up with it. Raises CheckpointError or
     ParameterError.
     """
-    # A sharp softmax is full of numbers near 1e-40, with which a CPU multiplies three times as slowly. This holds for
-    # the thread that calls, the worker's, and for those that PyTorch starts from it.
-    torch.set_flush_denormal(True)
     if parameters.threads:
         torch.set_num_threads(parameters.threads)
     device = _device(parameters.device)
