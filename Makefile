@@ -8,8 +8,6 @@ BOX ?=
 ARGUMENTS ?=
 
 BIN := .venv/bin
-# Images do not fit Fast DDS's default transports.
-export FASTDDS_BUILTIN_TRANSPORTS ?= LARGE_DATA
 # Threads that wait should not keep a core busy: camera, node and client share few of them.
 export OMP_WAIT_POLICY ?= PASSIVE
 

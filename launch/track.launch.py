@@ -14,6 +14,7 @@ from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchContext, LaunchDescription
+from sam2_ros.ros.transport import LARGE_SEGMENT, VARIABLE
 
 ARGUMENTS = {
     "image": (
@@ -49,10 +50,8 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def _transport() -> list[SetEnvironmentVariable]:
-    """Fast DDS loses most best-effort images by its default transports. What the user has set stays as it is."""
-    if "FASTDDS_BUILTIN_TRANSPORTS" in os.environ:
-        return []
-    return [SetEnvironmentVariable("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA")]
+    """For what is launched beside the node, a camera's driver before all. What the user has set stays as it is."""
+    return [] if VARIABLE in os.environ else [SetEnvironmentVariable(VARIABLE, LARGE_SEGMENT)]
 
 
 def _nodes(context: LaunchContext) -> list[Node]:

@@ -13,6 +13,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from .compressed import SUFFIX
 from .mismatch import say_mismatch
+from .transport import SETTING
 
 ImageMessage: TypeAlias = Image | CompressedImage
 
@@ -68,6 +69,6 @@ class ImageInput:
         ):
             return "its publisher is best_effort and the parameter reliability is reliable; best_effort fits all"
         return (
-            "it has a publisher; does the camera send, and if both use Fast DDS, is FASTDDS_BUILTIN_TRANSPORTS="
-            "LARGE_DATA set for both, and not undone by ROS_LOCALHOST_ONLY or ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST?"
+            "it has a publisher; does the camera send, and if it uses Fast DDS, does it run with "
+            f"{SETTING} and without ROS_LOCALHOST_ONLY and ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST?"
         )

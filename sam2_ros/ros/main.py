@@ -21,6 +21,7 @@ from rclpy.utilities import remove_ros_args
 from .log import RosLogHandler
 from .node import Parts, Sam2Node
 from .parameters import ParameterError
+from .transport import use_large_segment
 
 _PATIENCE = 3.0  # seconds for callbacks to finish what they are doing
 
@@ -37,6 +38,7 @@ def main(arguments: list[str] | None = None, parts: Parts | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
+        use_large_segment()
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
         return _run(parts)
     except KeyboardInterrupt:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from itertools import cycle
@@ -22,6 +23,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from sam2_ros.ros.images import to_message
+from sam2_ros.ros.transport import use_large_segment
 
 from .player import Player, Unplayable
 from .views import Intrinsics, View
@@ -158,17 +160,22 @@ def _run(
     views: Iterator[View], intrinsics: Intrinsics | None, options: argparse.Namespace, arguments: list[str]
 ) -> int:
     # rclpy's own handlers would invalidate the publishers while an image is being published.
+    use_large_segment()
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Not by an exception: raised where Python ignores them, in a destructor say, it would be lost.
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
     try:
         camera = Camera(views, intrinsics, options.rate, options.wait)
         camera.get_logger().info(f"playing at {options.rate:g} images per second")
         executor = SingleThreadedExecutor()
         executor.add_node(camera)
-        while not camera.ended:
-            executor.spin_once()
-        camera.get_logger().info("the source has ended")
-        camera.finish()
+        while not (camera.ended or stopped.is_set()):
+            executor.spin_once(timeout_sec=0.2)
+        if camera.ended:
+            camera.get_logger().info("the source has ended")
+            camera.finish()
     finally:
         rclpy.try_shutdown()
     return 0

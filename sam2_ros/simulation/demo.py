@@ -21,6 +21,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
+from sam2_ros.ros.transport import use_large_segment
+
 from .client import Client
 from .processes import Process, ProcessDied
 from .record import Box, Target, truths
@@ -112,7 +114,7 @@ class Demo:
         """What was wrong; empty if it tracked. Raises ProcessDied or NotReady."""
         # A domain of our own, so that the demo neither sees nor disturbs other nodes on this machine.
         os.environ.setdefault("ROS_DOMAIN_ID", str(random.randint(1, 100)))
-        os.environ.setdefault("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA")
+        use_large_segment()
         # Confined to this machine by these, rmw_fastrtps would choose the transports itself, and lose images.
         os.environ.pop("ROS_AUTOMATIC_DISCOVERY_RANGE", None)
         os.environ.pop("ROS_LOCALHOST_ONLY", None)

@@ -29,6 +29,7 @@ from std_msgs.msg import Header
 
 from sam2_ros.msg import TrackedObjects
 from sam2_ros.network import Sam2, Sam2Config
+from sam2_ros.ros import transport
 from sam2_ros.ros.images import to_message
 from sam2_ros.ros.messages import to_nanoseconds, to_time
 
@@ -106,6 +107,7 @@ class Client:
         self.objects: list[TrackedObjects] = []
         self.images: dict[str, list[Image]] = {"label_image": [], "overlay": []}
         self._stamp = 1_000_000_000
+        self._services: dict[str, Any] = {}
         self._camera = self._plug_in()
         self.node.create_subscription(TrackedObjects, "/sam2/objects", self.objects.append, QoSProfile(depth=100))
         for name, received in self.images.items():
@@ -175,11 +177,13 @@ class Client:
 
     def call(self, kind: Any, name: str, request: Any = None, node: str = "sam2") -> Any:
         """The response of a service of the node."""
-        client = self.node.create_client(kind, f"/{node}/{name}")
+        topic = f"/{node}/{name}"
+        if topic not in self._services:  # kept, because a node may answer before it has discovered a new client
+            self._services[topic] = self.node.create_client(kind, topic)
+        client = self._services[topic]
         assert client.wait_for_service(PATIENCE), f"there is no service {name}"
         future = client.call_async(request or kind.Request())
         until(future.done)
-        self.node.destroy_client(client)
         return future.result()
 
 
@@ -187,7 +191,7 @@ class Client:
 def context() -> Iterator[Context]:
     settings = {
         "ROS_DOMAIN_ID": str(random.randint(1, 100)),
-        "FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA",
+        transport.VARIABLE: transport.LARGE_SEGMENT,
         "RCUTILS_COLORIZED_OUTPUT": "0",
     }
     before = {name: os.environ.get(name) for name in settings}

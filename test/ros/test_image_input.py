@@ -66,7 +66,7 @@ def test_the_topic_that_is_listened_to(name: str, transport: str, subscribed: tu
             RELIABLE,
             "its publisher is best_effort and the parameter reliability is reliable; best_effort fits all",
         ),
-        ([(RAW, BEST_EFFORT)], BEST_EFFORT, "it has a publisher; does the camera send, and if both use Fast DDS"),
+        ([(RAW, BEST_EFFORT)], BEST_EFFORT, "it has a publisher; does the camera send, and if it uses Fast DDS"),
         ([(RAW, BEST_EFFORT), (RAW, RELIABLE)], RELIABLE, "it has a publisher; does the camera send"),
     ],
 )
