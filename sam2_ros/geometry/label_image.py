@@ -17,7 +17,8 @@ def label_image(masks: NDArray[np.bool_], ids: Sequence[int]) -> NDArray[np.uint
     highest = max(ids, default=0)
     dtype = np.uint8 if highest <= 255 else np.uint16 if highest <= 65535 else np.int32
     labels = np.zeros(masks.shape[1:], dtype)
-    areas = np.count_nonzero(masks, axis=(1, 2))
-    for index in np.argsort(-areas, kind="stable"):
-        labels[masks[index]] = ids[index]
+    # One by one, because with an axis NumPy takes ten times as long.
+    areas = [np.count_nonzero(mask) for mask in masks]
+    for index in sorted(range(len(ids)), key=lambda index: -areas[index]):
+        np.copyto(labels, ids[index], where=masks[index])
     return labels

@@ -103,7 +103,7 @@ def _fill(canvas: NDArray[np.uint8], mark: Mark, box: tuple[int, int, int, int],
 def _outline(canvas: NDArray[np.uint8], mark: Mark, box: tuple[int, int, int, int], pen: _Pen) -> None:
     x0, y0, x1, y1 = box
     part = np.ascontiguousarray(mark.mask[y0:y1, x0:x1], dtype=np.uint8)
-    contours, _ = cv2.findContours(part, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(x0, y0))
+    contours, _ = cv2.findContours(part, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=(x0, y0))
     # A dark rim sets the line off from a ground of its own colour.
     cv2.drawContours(canvas, contours, -1, _DARK, pen.line + 2, cv2.LINE_AA)
     cv2.drawContours(canvas, contours, -1, colour(mark.id), pen.line, cv2.LINE_AA)
