@@ -64,19 +64,33 @@ class Publishers:
 
         places: of each object, or why there is none; None where no depth is asked for.
         """
+        self._publish_objects(header, tracks, labels, places)
+        self.scene.publish(header, image, tracks, labels, places)
+        self._publish_label_image(header, tracks)
+        self._publish_overlay(header, image, tracks, labels)
+
+    def _publish_objects(
+        self, header: Header, tracks: Tracks, labels: Mapping[int, str], places: Sequence[Place | str] | None
+    ) -> None:
         if self._objects.get_subscription_count():
             self._objects.publish(to_tracked_objects(header, tracks, labels, places))
-        self.scene.publish(header, image, tracks, labels, places)
+
+    def _publish_label_image(self, header: Header, tracks: Tracks) -> None:
         if self._label_image.get_subscription_count():
             pixels = label_image(tracks.masks, tracks.ids)
             self._label_image.publish(to_message(pixels, _LABEL_ENCODINGS[pixels.dtype.name], header))
+
+    def _publish_overlay(
+        self, header: Header, image: NDArray[np.uint8], tracks: Tracks, labels: Mapping[int, str]
+    ) -> None:
         raw, compressed = self._overlay.get_subscription_count(), self._compressed_overlay.get_subscription_count()
-        if raw or compressed:
-            drawn = draw_overlay(image, to_marks(tracks, labels), opacity=self.overlay_opacity)
-            if raw:
-                self._overlay.publish(to_message(drawn, "rgb8", header))
-            if compressed:
-                self._compressed_overlay.publish(encode(drawn, header))
+        if not (raw or compressed):
+            return
+        drawn = draw_overlay(image, to_marks(tracks, labels), opacity=self.overlay_opacity)
+        if raw:
+            self._overlay.publish(to_message(drawn, "rgb8", header))
+        if compressed:
+            self._compressed_overlay.publish(encode(drawn, header))
 
 
 def to_marks(tracks: Tracks, labels: Mapping[int, str]) -> list[Mark]:

@@ -85,15 +85,19 @@ class ScenePublishers:
         if places is None:
             return
         found = {number: one for number, one in zip(tracks.ids, places, strict=True) if isinstance(one, Place)}
-        if _heard(self._points):
-            colours = [image[one.pixels[:, 1], one.pixels[:, 0]] for one in found.values()]
-            points = object_points([one.points for one in found.values()], colours, list(found))
-            self._points.publish(to_point_cloud(header, points))
+        self._publish_points(header, image, found)
         self._publish_markers(header, found, labels)
         if _heard(self._detections_3d):
             self._detections_3d.publish(detections.to_detections_3d(header, tracks, labels, places))
         if self.frames:
             self._publish_frames(header, found)
+
+    def _publish_points(self, header: Header, image: NDArray[np.uint8], found: Mapping[int, Place]) -> None:
+        if not _heard(self._points):
+            return
+        colours = [image[one.pixels[:, 1], one.pixels[:, 0]] for one in found.values()]
+        points = object_points([one.points for one in found.values()], colours, list(found))
+        self._points.publish(to_point_cloud(header, points))
 
     def _publish_markers(self, header: Header, found: Mapping[int, Place], labels: Mapping[int, str]) -> None:
         if not _heard(self._markers):

@@ -1,0 +1,207 @@
+"""Measures the node without its network: a camera's process, the node's, and this one, which listens to every output.
+
+    python -m benchmark.path
+    python -m benchmark.path --size 640x480 --seconds 20 --output build/path
+
+The tracker knows the answer and costs nothing, so that what is left is the node's own path: DDS, messages, places by
+depth, and every output that the node has here. Printed are the share of the images that were handled, the milliseconds
+from an image's arrival in the node to the last publication (own) and from its stamp to there (age, which has the
+camera's publishing and DDS in it), and what each part takes of them at the median. `encode`, the JPEG,
+is a part of `overlay`. Everything is written to path.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+import torch
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2
+from visualization_msgs.msg import MarkerArray
+
+from benchmark.machine import describe
+from sam2_ros.msg import TrackedObjects
+from sam2_ros.ros.transport import use_large_segment
+
+from .clocked_node import PARTS
+
+OUTPUTS = {
+    "objects": TrackedObjects,
+    "label_image": Image,
+    "overlay": Image,
+    "overlay/compressed": CompressedImage,
+    "points": PointCloud2,
+    "markers": MarkerArray,
+}
+_PATIENCE = 60.0  # seconds
+
+
+@dataclass(frozen=True)
+class Case:
+    width: int
+    height: int
+    depth: bool
+    rate: float
+    objects: int
+    warm_up: int
+    """Images that are sent before those that count."""
+    count: int
+    """Images that count."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """Milliseconds."""
+
+    handled: float
+    """Share of the images."""
+    own: tuple[float, float]
+    """From arrival to the last publication, p50 and p99."""
+    age: tuple[float, float]
+    """From stamp to the last publication, p50 and p99."""
+    parts: dict[str, float]
+    """p50 of each part; what is not asked for is not there."""
+    heard: dict[str, int]
+    """Messages that came of each output, also of the warm-up."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command."""
+    parser = argparse.ArgumentParser(prog="python -m benchmark.path", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--size", nargs="+", type=_size, default=[(640, 480), (1280, 720)], metavar="WIDTHxHEIGHT")
+    parser.add_argument("--rate", type=float, default=30.0, help="images a second (30)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="for each case, after 2 of warm-up (10)")
+    parser.add_argument("--objects", type=int, default=5, help="at most 5 are in the picture (5)")
+    parser.add_argument("--output", type=Path, default=Path("build/path"), help="folder for path.json (build/path)")
+    options = parser.parse_args(arguments)
+    # Set before rclpy begins, and inherited by the other processes.
+    use_large_segment()
+    os.environ["ROS_DOMAIN_ID"] = str(random.randint(1, 100))
+    options.output.mkdir(parents=True, exist_ok=True)
+    machine = describe(torch.device("cpu"))
+    print(f"{machine['device']}, {machine['cores']} cores, load {machine['load']:.1f}; {options.objects} objects, "
+          f"{options.rate:g} images/s")  # fmt: skip
+    cases = []
+    for width, height in options.size:
+        for depth in (False, True):
+            count = max(1, round(options.rate * options.seconds))
+            case = Case(width, height, depth, options.rate, options.objects, round(2 * options.rate), count)
+            result = measure(case, options.output)
+            print_result(case, result)
+            cases.append({**asdict(case), **asdict(result)})
+    (options.output / "path.json").write_text(json.dumps({"machine": machine, "cases": cases}, indent=1))
+    return 0
+
+
+def measure(case: Case, folder: Path) -> Result:
+    """Runs one case; files of the node lie in the folder."""
+    clocked = folder / "clocked.json"
+    size = [str(case.width), str(case.height)]
+    topics = [word for name in ("image", "depth", "camera_info") for word in ("-r", f"{name}:=/{name}")]
+    ros = ["--ros-args", *topics, "-p", f"depth:={str(case.depth).lower()}"]
+    node = _start("benchmark.path.clocked_node", *size, str(case.objects), str(clocked), *ros)
+    heard: Counter[str] = Counter()
+    try:
+        with _listening(heard):
+            count = str(case.warm_up + case.count)
+            camera = _start(
+                "benchmark.path.camera", *size, str(case.rate), count, "depth" if case.depth else "none", answers=True
+            )
+            output, _ = camera.communicate(timeout=_PATIENCE + (case.warm_up + case.count) / case.rate)
+            time.sleep(0.5)
+        node.send_signal(signal.SIGINT)
+        if node.wait(_PATIENCE):
+            raise RuntimeError(f"the node ended with {node.returncode}")
+    finally:
+        node.kill()
+    return evaluate(json.loads(output)[case.warm_up :], json.loads(clocked.read_text()), dict(heard))
+
+
+def evaluate(stamps: list[int], frames: list[dict[str, Any]], heard: dict[str, int]) -> Result:
+    """stamps: of the images that count. frames: what the node clocked, of all images."""
+    wanted = set(stamps)
+    frames = [frame for frame in frames if frame["stamp"] in wanted]
+    if not frames:
+        raise RuntimeError(f"none of {len(stamps)} images was handled")
+    own, age = (np.percentile([1000 * one[key] for one in frames], (50, 99)).tolist() for key in ("own", "age"))
+    parts = {
+        name: float(np.median([1000 * one["parts"].get(name, 0.0) for one in frames]))
+        for name in PARTS
+        if any(name in one["parts"] for one in frames)
+    }
+    return Result(len(frames) / len(stamps), tuple(own), tuple(age), parts, heard)
+
+
+def print_result(case: Case, result: Result) -> None:
+    print(
+        f"\n{case.width}x{case.height} {'with' if case.depth else 'without'} depth: {result.handled:.1%} handled; own "
+        f"p50 {result.own[0]:.1f} ms, p99 {result.own[1]:.1f}; age p50 {result.age[0]:.1f}, p99 {result.age[1]:.1f}"
+    )
+    print("  " + ", ".join(f"{name} {milliseconds:.2f}" for name, milliseconds in result.parts.items()))
+
+
+@contextlib.contextmanager
+def _listening(heard: Counter[str]) -> Iterator[None]:
+    """Subscribes to every output meanwhile and counts what comes, unread, so that it takes little time from others."""
+    rclpy.init()
+    node = Node("listener")
+
+    def count(name: str) -> Any:
+        def take(data: bytes) -> None:
+            heard[name] += 1
+
+        return take
+
+    for name, kind in OUTPUTS.items():
+        node.create_subscription(kind, f"/sam2/{name}", count(name), QoSProfile(depth=5), raw=True)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+
+    def spin() -> None:
+        with contextlib.suppress(ExternalShutdownException):
+            executor.spin()
+
+    thread = threading.Thread(target=spin)
+    thread.start()
+    try:
+        yield
+    finally:
+        executor.shutdown()
+        thread.join()
+        node.destroy_node()
+        rclpy.shutdown()
+
+
+def _start(module: str, *arguments: str, answers: bool = False) -> subprocess.Popen:
+    """answers: what it prints is wanted."""
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE if answers else subprocess.DEVNULL, text=True)
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) >= 32 and int(height) >= 32):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size; write WIDTHxHEIGHT, 32 pixels or more each")
+    return int(width), int(height)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
