@@ -9,6 +9,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 
@@ -24,6 +25,7 @@ from .parameters import ParameterError
 from .transport import use_large_segment
 
 _PATIENCE = 3.0  # seconds for callbacks to finish what they are doing
+_PAUSE = 0.001  # seconds
 
 
 def main(arguments: list[str] | None = None, parts: Parts | None = None) -> int:
@@ -60,7 +62,8 @@ def _run(parts: Parts | None) -> int:
     executor = MultiThreadedExecutor(num_threads=4)
     executor.add_node(node)
     # It spins in another thread, because a signal cannot interrupt one that waits for DDS.
-    spinner = threading.Thread(target=_spin, args=(executor, failures.put), name="executor", daemon=True)
+    stopped = threading.Event()
+    spinner = threading.Thread(target=_spin, args=(executor, stopped, failures.put), name="executor", daemon=True)
     status = 1
     try:
         if node.start():
@@ -72,6 +75,7 @@ def _run(parts: Parts | None) -> int:
     if not node.release():
         # Python would crash if it ended beside a thread that computes.
         os._exit(status)
+    stopped.set()
     executor.shutdown(timeout_sec=_PATIENCE)
     if spinner.ident is not None:
         spinner.join(_PATIENCE)
@@ -79,9 +83,16 @@ def _run(parts: Parts | None) -> int:
     return status
 
 
-def _spin(executor: MultiThreadedExecutor, failed: Callable[[Exception], None]) -> None:
+def _spin(executor: MultiThreadedExecutor, stopped: threading.Event, failed: Callable[[Exception], None]) -> None:
+    """Until stopped.
+
+    executor.spin() would hand a callback to its threads again and again until one of them has begun it, hundreds of
+    times a second while the worker computes, and so keep the interpreter from both.
+    """
     try:
-        executor.spin()
+        while not stopped.is_set():
+            executor.spin_once()
+            time.sleep(_PAUSE)
     except Exception as error:
         failed(error)
 
