@@ -6,8 +6,8 @@
 The tracker knows the answer and costs nothing, so that what is left is the node's own path: DDS, messages, places by
 depth, and every output that the node has here. Printed are the share of the images that were handled, the milliseconds
 from an image's arrival in the node to the last publication (own) and from its stamp to there (age, which has the
-camera's publishing and DDS in it), and what each part takes of them at the median. `encode`, the JPEG,
-is a part of `overlay`. Everything is written to path.json.
+camera's publishing and DDS in it), and what each part takes at the median. `overlay` is made beside all that, in a
+thread of its own; `encode`, the JPEG, is a part of it. Everything is written to path.json.
 """
 
 from __future__ import annotations

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sam2_ros.ros import publishers
+from sam2_ros.ros import overlay_publisher
 from sam2_ros.ros.image_input import ImageInput
 from sam2_ros.ros.main import main
 from sam2_ros.ros.messages import to_nanoseconds
 from sam2_ros.ros.node import Parts
+from sam2_ros.ros.overlay_publisher import OverlayPublisher
 from sam2_ros.ros.publishers import Publishers
 from sam2_ros.ros.recent_masks import RecentMasks
 from sam2_ros.ros.scene_publishers import ScenePublishers
@@ -32,10 +33,10 @@ PARTS = {
     "points": (ScenePublishers, "_publish_points"),
     "markers": (ScenePublishers, "_publish_markers"),
     "label_image": (Publishers, "_publish_label_image"),
-    "overlay": (Publishers, "_publish_overlay"),
-    "encode": (publishers, "encode"),
+    "overlay": (OverlayPublisher, "_make"),
+    "encode": (overlay_publisher, "encode"),
 }
-"""What is clocked; `encode` is a part of `overlay`."""
+"""What is clocked; `overlay` is made beside the rest, and `encode` is a part of it."""
 
 
 class Clock:

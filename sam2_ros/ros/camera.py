@@ -65,7 +65,7 @@ class Camera:
                 lost_after=parameters.lost_after,
                 non_overlap=parameters.non_overlap,
             )
-        self._outputs.overlay_opacity = parameters.overlay_opacity
+        self._outputs.overlay.opacity = parameters.overlay_opacity
         self._outputs.scene.frames = parameters.object_frames and self._parameters.depth
 
     def activate(
@@ -107,6 +107,7 @@ class Camera:
     def release(self) -> None:
         """Unsubscribes and forgets the stream."""
         self.deactivate()
+        self._outputs.overlay.finish()
         self._stream = None
 
     def _topic(self, name: str) -> str:

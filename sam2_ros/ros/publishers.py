@@ -8,25 +8,25 @@ import numpy as np
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from sam2_ros.geometry.label_image import label_image
-from sam2_ros.geometry.overlay import Mark, draw_overlay
+from sam2_ros.geometry.overlay import Mark
 from sam2_ros.geometry.places import Place
 from sam2_ros.msg import TrackedObjects
 from sam2_ros.tracking import State, Tracks
 
-from .compressed import SUFFIX, encode
 from .images import to_message
 from .messages import to_tracked_objects
+from .overlay_publisher import OverlayPublisher
 from .scene_publishers import ScenePublishers
 
 _LABEL_ENCODINGS = {"uint8": "mono8", "uint16": "mono16", "int32": "32SC1"}
 
 
 class Publishers:
-    """~/objects, ~/label_image, ~/overlay and ~/overlay/compressed, and the scene's topics.
+    """~/objects and ~/label_image, the scene's topics and the overlay.
 
     Every message has the header of the image that it belongs to. They are published reliably, which fits every
     subscriber. A pixel of ~/label_image is the id of the object there and 0 where there is none: mono8 up to id 255,
@@ -35,15 +35,11 @@ class Publishers:
 
     def __init__(self, node: LifecycleNode, base: str = "~", frame_prefix: str = "object_") -> None:
         """base: of the topics' names. frame_prefix: comes before an object's id in the name of its frame."""
-        self.overlay_opacity = 0.4
-        """Of the fills in the overlay, 0 to 1."""
         self._objects = node.create_lifecycle_publisher(TrackedObjects, f"{base}/objects", QoSProfile(depth=10))
         # Images are large, and only the newest is of use.
         self._label_image = node.create_lifecycle_publisher(Image, f"{base}/label_image", QoSProfile(depth=1))
-        self._overlay = node.create_lifecycle_publisher(Image, f"{base}/overlay", QoSProfile(depth=1))
-        self._compressed_overlay = node.create_lifecycle_publisher(
-            CompressedImage, f"{base}/overlay{SUFFIX}", QoSProfile(depth=1)
-        )
+        self.overlay = OverlayPublisher(node, base)
+        """What people look at."""
         self.scene = ScenePublishers(node, base, frame_prefix)
         """What planners and RViz listen to."""
 
@@ -67,7 +63,7 @@ class Publishers:
         self._publish_objects(header, tracks, labels, places)
         self.scene.publish(header, image, tracks, labels, places)
         self._publish_label_image(header, tracks)
-        self._publish_overlay(header, image, tracks, labels)
+        self.overlay.publish(header, image, to_marks(tracks, labels))
 
     def _publish_objects(
         self, header: Header, tracks: Tracks, labels: Mapping[int, str], places: Sequence[Place | str] | None
@@ -79,18 +75,6 @@ class Publishers:
         if self._label_image.get_subscription_count():
             pixels = label_image(tracks.masks, tracks.ids)
             self._label_image.publish(to_message(pixels, _LABEL_ENCODINGS[pixels.dtype.name], header))
-
-    def _publish_overlay(
-        self, header: Header, image: NDArray[np.uint8], tracks: Tracks, labels: Mapping[int, str]
-    ) -> None:
-        raw, compressed = self._overlay.get_subscription_count(), self._compressed_overlay.get_subscription_count()
-        if not (raw or compressed):
-            return
-        drawn = draw_overlay(image, to_marks(tracks, labels), opacity=self.overlay_opacity)
-        if raw:
-            self._overlay.publish(to_message(drawn, "rgb8", header))
-        if compressed:
-            self._compressed_overlay.publish(encode(drawn, header))
 
 
 def to_marks(tracks: Tracks, labels: Mapping[int, str]) -> list[Mark]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import time
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ class Camera:
         def met() -> bool:
             before = len(client.objects)
             self.send()
+            time.sleep(0.1)
             return len(client.objects) > before and bool(self.overlays)
 
         until(self._publisher.get_subscription_count, check=node.check)

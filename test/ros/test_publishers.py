@@ -7,7 +7,7 @@ import pytest
 from std_msgs.msg import Header
 
 from sam2_ros.msg import TrackedObjects
-from sam2_ros.ros import publishers
+from sam2_ros.ros import overlay_publisher, publishers
 from sam2_ros.ros.publishers import Publishers, to_marks
 from sam2_ros.tracking import State, Tracks
 
@@ -64,11 +64,14 @@ def test_only_what_is_listened_to_is_made(monkeypatch: pytest.MonkeyPatch) -> No
     def never(*_: object, **__: object) -> None:
         raise AssertionError("made for nobody")
 
-    for name in ("to_tracked_objects", "label_image", "draw_overlay"):
+    for name in ("to_tracked_objects", "label_image"):
         monkeypatch.setattr(publishers, name, never)
+    monkeypatch.setattr(overlay_publisher, "draw_overlay", never)
     node = FakeNode()
 
-    Publishers(node).publish(Header(), IMAGE, _tracks(1), {})
+    outputs = Publishers(node)
+    outputs.publish(Header(), IMAGE, _tracks(1), {})
+    outputs.overlay.finish()
 
     assert all(not publisher.messages for publisher in node.publishers.values())
 
@@ -80,6 +83,7 @@ def test_each_topic_has_its_message_and_the_images_header() -> None:
         publisher.subscribers = 1
 
     outputs.publish(header, IMAGE, _tracks(1, 300), {})
+    outputs.overlay.finish()
 
     messages = {topic: publisher.messages for topic, publisher in node.publishers.items() if publisher.messages}
     messages.pop("~/detections", None)  # only where vision_msgs is installed

@@ -1,0 +1,64 @@
+"""The overlay is made beside the tracking: the newest wins, and what goes wrong there is not lost."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+from std_msgs.msg import Header
+
+from sam2_ros.ros import overlay_publisher
+from sam2_ros.ros.overlay_publisher import OverlayPublisher
+
+from .test_publishers import IMAGE, FakeNode
+
+
+@pytest.fixture
+def node() -> FakeNode:
+    return FakeNode()
+
+
+@pytest.fixture
+def overlay(node: FakeNode) -> OverlayPublisher:
+    overlay = OverlayPublisher(node, "~")  # type: ignore[arg-type]
+    node.publishers["~/overlay"].subscribers = 1
+    return overlay
+
+
+def test_the_newest_is_drawn_and_nobody_waits(
+    node: FakeNode, overlay: OverlayPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawing, go_on = threading.Event(), threading.Event()
+
+    def slowly(image: Any, marks: Any, opacity: float) -> Any:
+        drawing.set()
+        assert go_on.wait(30)
+        return np.array(image)
+
+    monkeypatch.setattr(overlay_publisher, "draw_overlay", slowly)
+    overlay.publish(Header(frame_id="first"), IMAGE, [])
+    assert drawing.wait(30)
+    for name in ("second", "third", "last"):
+        overlay.publish(Header(frame_id=name), IMAGE, [])
+    assert not node.publishers["~/overlay"].messages
+    go_on.set()
+    overlay.finish()
+
+    assert [message.header.frame_id for message in node.publishers["~/overlay"].messages] == ["first", "last"]
+    assert not node.publishers["~/overlay/compressed"].messages
+
+
+def test_what_goes_wrong_is_raised(overlay: OverlayPublisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise MemoryError("no room to draw")
+
+    monkeypatch.setattr(overlay_publisher, "draw_overlay", fail)
+    overlay.publish(Header(), IMAGE, [])
+    with pytest.raises(MemoryError, match="no room"):
+        overlay.finish()
+    overlay.publish(Header(), IMAGE, [])
+    overlay._thread.shutdown()
+    with pytest.raises(MemoryError, match="no room"):
+        overlay.publish(Header(), IMAGE, [])
