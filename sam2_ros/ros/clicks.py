@@ -131,8 +131,13 @@ class Clicks:
 
     def select(self, object_id: int) -> None:
         """Has the next clicks correct this object, unless one was named in ~/click_mode."""
-        if not self._pinned:
-            self._selected = object_id
+        _, pinned = self._selection()
+        if not pinned:
+            self._selected, self._pinned = object_id, False
+
+    def _selection(self) -> tuple[int | None, bool]:
+        """The selected object and whether ~/click_mode named it; none if it is gone meanwhile."""
+        return (self._selected, self._pinned) if self._selected in self._stream.masks.ids else (None, False)
 
     def click(self, click: PixelClick) -> str:
         """Does what a click means, and returns in a sentence what that was. Raises ClickRefused or TrackerError."""
@@ -142,13 +147,12 @@ class Clicks:
         height, width = stream.size
         if not (-0.5 <= click.x < width - 0.5 and -0.5 <= click.y < height - 0.5):
             raise ClickRefused(f"the pixel is ({click.x:g}, {click.y:g}), and the image has {width}x{height}")
-        if self._selected not in stream.masks.ids:
-            self._selected, self._pinned = None, False
         here = stream.masks.at(click.x, click.y, click.stamp)
-        deed, object_id = decide(self._mode, here, self._selected, pinned=self._pinned)
+        selected, pinned = self._selection()
+        deed, object_id = decide(self._mode, here, selected, pinned=pinned)
         place = f"the click at ({click.x:g}, {click.y:g})"
         if deed == Deed.SELECT and object_id is not None:
-            self._selected = object_id
+            self._selected, self._pinned = object_id, False
             return f"{place} selected object {object_id}"
         if deed == Deed.REMOVE and object_id is not None:
             stream.remove(object_id)

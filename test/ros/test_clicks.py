@@ -179,6 +179,20 @@ def test_a_click_on_an_object_removes_it_and_then_it_is_selected_no_more(stream:
         click(stream, 11, 20)
 
 
+def test_an_object_that_is_gone_is_no_longer_the_one_that_was_named(stream: Stream) -> None:
+    click(stream, 10, 20)
+    stream.clicks.set_mode(Mode.ADD, 1)
+    stream.remove(1)
+    before = vars(stream.clicks).copy()
+    with pytest.raises(ClickRefused, match="no object is selected"):
+        click(stream, 40, 40)
+    assert vars(stream.clicks) == before  # refused, so nothing has changed
+    stream.masks.boxes[2] = (35, 35, 45, 45)
+    assert click(stream, 40, 40) == "the click at (40, 40) selected object 2"
+    stream.masks.boxes[3] = (5, 5, 15, 15)
+    assert click(stream, 10, 10) == "the click at (10, 10) selected object 3"
+
+
 @pytest.mark.parametrize(
     ("mode", "object_id", "reason"),
     [
