@@ -27,8 +27,7 @@ class Ours(Candidate):
             "memory encoder": network.memory_encoder,
         }
         if compiled:
-            for module in modules.values():
-                module.compile()
+            network.compile_parts()
         self.modules = {} if compiled else modules
         self._tracker = Tracker(network, capacity=setting.capacity)
         self._stamp = 0

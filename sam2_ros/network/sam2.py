@@ -113,6 +113,16 @@ class Sam2(nn.Module):
     def dtype(self) -> torch.dtype:
         return self.no_mem_embed.dtype
 
+    def compile_parts(self, backend: str = "inductor") -> None:
+        """Has torch.compile translate each part when it first meets a new kind of input, which takes a minute in all.
+
+        Needs a C++ compiler, on a GPU Triton. Answers stay the same but for rounding. On a CPU memory attention is left
+        as it is: object by object and in chunks that fit the cache.
+        """
+        parts = [self.image_encoder, self.sam_mask_decoder, self.memory_encoder]
+        for part in parts if self.device.type == "cpu" else [*parts, self.memory_attention]:
+            part.compile(backend=backend)
+
     def prepare(self, images: Tensor, size: int) -> Tensor:
         """(B, H, W, 3) uint8 RGB to the network's input (B, 3, size, size), stretched to a square.
 

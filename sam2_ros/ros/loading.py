@@ -24,7 +24,6 @@ from .parameters import ParameterError, Parameters
 
 _log = logging.getLogger(__name__)
 
-_WARM_UP_FRAMES = 3
 _TRIAL_OBJECTS = 3
 _TRIAL_FRAMES = 13  # the memory is full after seven
 _TRACKING_SHARE = 0.8  # of an image's time; the rest is for reading and publishing it
@@ -43,8 +42,21 @@ def load_trackers(parameters: Parameters) -> list[Tracker]:
     if parameters.target_rate:
         parameters = _within_budget(parameters, load)
     network = load(parameters.model)
-    # The first calls choose kernels and allocate. A tracker of its own takes them: ids are never used twice.
-    _warm_up([_tracker(network, parameters) for _ in parameters.cameras])
+    if parameters.compile:
+        _log.info("compiling the network, which may take a minute or two the first time")
+        network.compile_parts()
+    # Trackers of their own take the first calls: ids are never used twice.
+    try:
+        warm_up([_tracker(network, parameters) for _ in parameters.cameras])
+    except RuntimeError as error:
+        # Looked up here, since to import it takes seconds.
+        if not parameters.compile or not isinstance(error, torch._dynamo.exc.TorchDynamoException):
+            raise
+        reason = str(error).splitlines()[0]
+        raise ParameterError(
+            f"the parameter compile is true, but the network could not be compiled here ({reason}); install a C++ "
+            "compiler, on a GPU Triton, or set compile to false"
+        ) from error
     return [_tracker(network, parameters) for _ in parameters.cameras]
 
 
@@ -83,17 +95,28 @@ def _tracker(network: Sam2, parameters: Parameters) -> Tracker:
     )
 
 
-def _warm_up(trackers: list[Tracker]) -> None:
+def warm_up(trackers: list[Tracker]) -> None:
+    """Does once what trackers of one network will do, one or several objects and cameras at a time.
+
+    The first calls choose kernels, allocate, and compile, so that no camera's image or object's prompt does.
+    """
     image = np.zeros((480, 640, 3), np.uint8)
+    box = Prompt(box=np.array([160, 120, 480, 360], np.float32))
+    click = Prompt(points=np.array([[320, 240]], np.float32), labels=np.array([1], np.int32))
+    mask = Prompt(mask=np.pad(np.ones((240, 320), bool), ((120, 120), (160, 160))))
     tracker = trackers[0]
     tracker.track(image, 0)
-    tracker.prompt(Prompt(box=np.array([160, 120, 480, 360], np.float32)))
-    tracker.prompt(Prompt(points=np.array([[320, 240]], np.float32), labels=np.array([1], np.int32)), object_id=1)
-    for stamp in range(1, 1 + _WARM_UP_FRAMES):
+    tracker.preview(click)
+    tracker.prompt(box)
+    tracker.prompt(click, object_id=1)
+    tracker.track(image, 1)
+    tracker.prompt(click, object_id=1)
+    for stamp in range(2, 2 + min(2, tracker.capacity - 1)):
+        tracker.prompt(mask)
         tracker.track(image, stamp)
     # Images of several cameras come together or not, so each number of them is a size of batch that will be met.
     for count in range(2, 1 + len(trackers)):
-        track_together(trackers[:count], [image] * count, [1 + _WARM_UP_FRAMES] * count)
+        track_together(trackers[:count], [image] * count, [4] * count)
 
 
 def _within_budget(parameters: Parameters, load: Callable[[str], Sam2]) -> Parameters:

@@ -49,6 +49,11 @@ class Parameters:
         "what the network computes in: auto (bfloat16 on a GPU, float32 on a CPU), float32 or bfloat16",
         choices=("auto", "float32", "bfloat16"),
     )
+    compile: bool = _parameter(
+        False,
+        "have torch.compile translate the network, which is quicker then; needs a C++ compiler, on a GPU Triton, and a "
+        "minute or two the first time; target_rate's trials are made without it",
+    )
     threads: int = _parameter(0, "CPU threads that PyTorch computes with; 0: as many as it chooses", (0, 256))
     image_size: int = _parameter(
         0,

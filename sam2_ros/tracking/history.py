@@ -37,6 +37,8 @@ class History:
         """seconds: how much older than the newest a frame may be to be found; the newest always is."""
         channels = network.config.d_model
 
+        # Of the same kind as the features of a new image: a compiled network tells the kinds apart.
+        @torch.inference_mode()
         def ring(width: int, edge: int) -> Tensor:
             return torch.zeros(length, 1, width, edge, edge, dtype=network.dtype, device=network.device)
 
