@@ -27,6 +27,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from sam2_ros.network import DeviceError, find_device, find_dtype
 from sam2_ros.network.config import NAMED
 
 from . import memory
@@ -41,8 +42,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the command. 0 if all answers agree, 1 if not or if a candidate that was asked for is not here."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    device = _device(parser, options.device)
-    dtype = getattr(torch, options.dtype or ("bfloat16" if device.type == "cuda" else "float32"))
+    try:
+        device = find_device(options.device)
+    except DeviceError as error:
+        parser.error(str(error))
+    dtype = find_dtype(options.dtype, device)
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.backends.cudnn.allow_tf32 = False  # float32 is to mean float32, so that answers can be compared
@@ -82,7 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--memory", action=argparse.BooleanOptionalAction, default=True,
         help="measure memory, with the most objects, in processes of their own (default: yes)")  # fmt: skip
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
-    add("--dtype", choices=("float32", "bfloat16"), help="(default: bfloat16 on a GPU, float32 elsewhere)")
+    add("--dtype", choices=("auto", "float32", "bfloat16"), default="auto",
+        help="(default: auto, which is bfloat16 on a GPU, float32 elsewhere)")  # fmt: skip
     add("--threads", type=_count, help="of PyTorch on the CPU (default: its own choice)")
     add("--output", type=Path, default=Path("build/benchmark"), metavar="DIR",
         help="for benchmark.json and benchmark.png (default: build/benchmark)")  # fmt: skip
@@ -99,18 +104,6 @@ def _size(text: str) -> int:
     if not text.isdecimal() or int(text) < 64 or int(text) % 32:
         raise argparse.ArgumentTypeError(f"{text!r} must be a multiple of 32 from 64")
     return int(text)
-
-
-def _device(parser: argparse.ArgumentParser, name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        parser.error(f"--device is {name!r}; it must be auto, cpu, cuda or cuda:N")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        parser.error(f"--device is {name!r}, but PyTorch finds {torch.cuda.device_count()} GPUs; use auto or cpu")
-    return device
 
 
 def _cases(options: argparse.Namespace, device: torch.device, dtype: torch.dtype) -> list[Case]:

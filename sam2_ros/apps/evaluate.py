@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from sam2_ros.network import CheckpointError, Sam2, load_network
+from sam2_ros.network import CheckpointError, DeviceError, Sam2, find_device, find_dtype, load_network
 
 from .follow import PROMPTS, Followed, follow
 from .scores import Scores
@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
         sequences = _named(open_sequence(folder, options.frames) for folder in find_sequences(options.folder))
         network = _load(options)
         _make_room(options)
-    except (BadSequence, BadOption, CheckpointError) as error:
+    except (BadSequence, BadOption, DeviceError, CheckpointError) as error:
         print(f"sam2_ros evaluate: {error}", file=sys.stderr)
         return 1
     results, faults = _measure(network, sequences, options)
@@ -108,24 +108,12 @@ def _named(sequences: Iterable[LabelledSequence]) -> dict[str, LabelledSequence]
 
 
 def _load(options: argparse.Namespace) -> Sam2:
-    """Raises BadOption or CheckpointError."""
+    """Raises BadOption, DeviceError or CheckpointError."""
     size = options.image_size
     if size is not None and (size < 32 or size % 32):
         raise BadOption(f"--image-size is {size}; it must be a positive multiple of 32")
-    device = _device(options.device)
-    return load_network(options.model, device=device, dtype=torch.bfloat16 if device.type == "cuda" else torch.float32)
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise BadOption(f"--device is {name!r}; it must be auto, cpu, cuda or cuda:N") from error
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise BadOption(f"--device is {name!r}, but PyTorch finds {torch.cuda.device_count()} GPUs; use auto or cpu")
-    return device
+    device = find_device(options.device)
+    return load_network(options.model, device=device, dtype=find_dtype("auto", device))
 
 
 def _make_room(options: argparse.Namespace) -> None:

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from sam2_ros.network import CheckpointError, load_network
+from sam2_ros.network import CheckpointError, DeviceError, find_device, find_dtype, load_network
 from sam2_ros.tracking import Prompt, Tracker
 
 _PERIOD = 100
@@ -48,7 +48,10 @@ def parser() -> argparse.ArgumentParser:
     )
     result.add_argument("--frames", type=int, default=20_000, help="how long, at least 2000 (default: 20000)")
     result.add_argument("--model", default="nano", help="name or file of the network (default: nano)")
-    result.add_argument("--device", default="cpu", help="what PyTorch computes on (default: cpu)")
+    result.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N (default: cpu)")
+    result.add_argument("--dtype", choices=("auto", "float32", "bfloat16"), default="auto", help="what the network "
+                        "computes in (default: auto, which is bfloat16 on a GPU, float32 elsewhere)")  # fmt: skip
+    result.add_argument("--compile", action="store_true", help="have torch.compile translate the network")
     result.add_argument("--threads", type=int, default=0, help="of PyTorch on the CPU (default: as many as it chooses)")
     result.add_argument("--image-size", type=int, help="edge of the network's input (default: the network's own)")
     result.add_argument("--memory", type=float, default=2.0, metavar="PERCENT", help="growth allowed (default: 2)")
@@ -65,9 +68,12 @@ def main(arguments: list[str] | None = None) -> int:
     if options.threads:
         torch.set_num_threads(options.threads)
     try:
-        network = load_network(options.model, device=options.device)
-    except CheckpointError as error:
+        device = find_device(options.device)
+        network = load_network(options.model, device=device, dtype=find_dtype(options.dtype, device))
+    except (DeviceError, CheckpointError) as error:
         command.error(str(error))
+    if options.compile:
+        network.compile_parts()
     tracker = Tracker(network, capacity=4, image_size=options.image_size, history=1.0, lost_after=2.0)
     samples = run(tracker, options.frames)
     first, last = samples[0], samples[-1]

@@ -2,6 +2,7 @@
 
 from .checkpoint import CheckpointError, fingerprint, load_network, weights_path
 from .config import Sam2Config
+from .device import DeviceError, find_device, find_dtype
 from .mask_decoder import Answer
 from .sam2 import NO_OBJECT, Choice, Features, Memory, Sam2
 
@@ -10,10 +11,13 @@ __all__ = [
     "Answer",
     "CheckpointError",
     "Choice",
+    "DeviceError",
     "Features",
     "Memory",
     "Sam2",
     "Sam2Config",
+    "find_device",
+    "find_dtype",
     "fingerprint",
     "load_network",
     "weights_path",

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sam2_ros.network import Sam2, load_network, weights_path
+from sam2_ros.network import Sam2, find_device, find_dtype, load_network, weights_path
 from sam2_ros.tracking import Prompt, Tracker, track_together
 
 from .budget import choose, sizes
@@ -32,13 +32,13 @@ _TRACKING_SHARE = 0.8  # of an image's time; the rest is for reading and publish
 def load_trackers(parameters: Parameters) -> list[Tracker]:
     """Loads the network, runs it once in every way that it will be run, and gives each camera a fresh tracker of it.
 
-    Where there is a target rate, first finds out which network and size keep up with it. Raises CheckpointError or
-    ParameterError.
+    Where there is a target rate, first finds out which network and size keep up with it. Raises CheckpointError,
+    DeviceError or ParameterError.
     """
     if parameters.threads:
         torch.set_num_threads(parameters.threads)
-    device = _device(parameters.device)
-    load = partial(load_network, device=device, dtype=_dtype(parameters.dtype, device))
+    device = find_device(parameters.device, asked_by="the parameter device")
+    load = partial(load_network, device=device, dtype=find_dtype(parameters.dtype, device))
     if parameters.target_rate:
         parameters = _within_budget(parameters, load)
     network = load(parameters.model)
@@ -170,23 +170,3 @@ def _seconds(trackers: list[Tracker], give_up: float) -> float:
         if stamp > 2 and seconds[-1] > give_up:
             break
     return statistics.median(seconds[-5:])
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ParameterError(f"the parameter device is {name!r}; it must be auto, cpu, cuda or cuda:N") from error
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ParameterError(
-            f"the parameter device is {name!r}, but PyTorch finds {torch.cuda.device_count()} GPUs; use auto or cpu"
-        )
-    return device
-
-
-def _dtype(name: str, device: torch.device) -> torch.dtype:
-    if name == "auto":
-        return torch.bfloat16 if device.type == "cuda" else torch.float32
-    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]
