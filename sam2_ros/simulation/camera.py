@@ -22,11 +22,12 @@ from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
+from sam2_ros.geometry.camera import Pinhole
 from sam2_ros.ros.images import to_message
 from sam2_ros.ros.transport import use_large_segment
 
 from .player import Player, Unplayable
-from .views import Intrinsics, View
+from .views import View
 
 FRAME_ID = "camera_optical_frame"
 
@@ -40,7 +41,7 @@ class Camera(Node):
     The parameter `paused` keeps it at the view that it shows, which goes on being published with new stamps.
     """
 
-    def __init__(self, views: Iterator[View], intrinsics: Intrinsics | None, rate: float, wait: bool) -> None:
+    def __init__(self, views: Iterator[View], intrinsics: Pinhole | None, rate: float, wait: bool) -> None:
         """views: at least one. intrinsics: None where they are unknown, which camera_info says by zeros.
 
         rate: views per second. wait: do not begin before somebody subscribes to the image.
@@ -99,7 +100,7 @@ class Camera(Node):
             self._image.publish(to_message(view.image, "rgb8", header))
 
 
-def camera_info(view: View, intrinsics: Intrinsics | None, header: Header) -> CameraInfo:
+def camera_info(view: View, intrinsics: Pinhole | None, header: Header) -> CameraInfo:
     """For a pinhole camera without distortion; with zeros for K and P, which means uncalibrated, without intrinsics."""
     height, width = view.image.shape[:2]
     message = CameraInfo(header=header, height=height, width=width, distortion_model="plumb_bob", d=[0.0] * 5)
@@ -156,9 +157,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
 
 
-def _run(
-    views: Iterator[View], intrinsics: Intrinsics | None, options: argparse.Namespace, arguments: list[str]
-) -> int:
+def _run(views: Iterator[View], intrinsics: Pinhole | None, options: argparse.Namespace, arguments: list[str]) -> int:
     # rclpy's own handlers would invalidate the publishers while an image is being published.
     use_large_segment()
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
@@ -186,7 +185,7 @@ def _played(options: argparse.Namespace) -> Iterator[View]:
     return iter(Player(options.source, size, options.depth_unit, options.loop))
 
 
-def _simulated(options: argparse.Namespace) -> tuple[Iterator[View], Intrinsics]:
+def _simulated(options: argparse.Namespace) -> tuple[Iterator[View], Pinhole]:
     """Renders a period of the tabletop before it plays it, so that playing leaves the processor to the tracker."""
     try:
         from .tabletop import Tabletop
@@ -200,4 +199,4 @@ def _simulated(options: argparse.Namespace) -> tuple[Iterator[View], Intrinsics]
         if (k + 1) % max(1, count // 10) == 0:
             print(f"rendered {k + 1} of {count} images of the simulated tabletop", flush=True)
     tabletop.close()
-    return cycle(views), tabletop.intrinsics
+    return cycle(views), tabletop.camera

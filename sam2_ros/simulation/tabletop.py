@@ -9,13 +9,14 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from sam2_ros.geometry.camera import Pinhole
 from sam2_ros.geometry.oriented_box import OrientedBox
 
 from .paths import Path, Sway
 from .rendering import Renderer
 from .room import Builder, Room
 from .things import KINDS, Paint, Thing
-from .views import Intrinsics, View
+from .views import View
 
 Array = NDArray[np.float64]
 _AWAY = (0.0, 0.0, -50.0)
@@ -87,7 +88,7 @@ class Tabletop:
             body_labels[self._model.body(f"thing_{k + 1}").id] = k + 1
         self._renderer = Renderer(self._model, body_labels[self._model.geom_bodyid], width, height)
         focal = 0.5 * height / np.tan(0.5 * np.deg2rad(self._room.fovy))
-        self.intrinsics = Intrinsics(width, height, focal, focal, 0.5 * (width - 1), 0.5 * (height - 1))
+        self.camera = Pinhole(width, height, focal, focal, 0.5 * (width - 1), 0.5 * (height - 1))
 
     @classmethod
     def demo(cls, *, width: int = 640, height: int = 480) -> Tabletop:

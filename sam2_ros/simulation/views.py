@@ -1,4 +1,4 @@
-"""What a camera gives for one moment, and how it projects."""
+"""What a camera gives for one moment."""
 
 from __future__ import annotations
 
@@ -6,18 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-
-@dataclass(frozen=True)
-class Intrinsics:
-    """A pinhole camera without distortion; the centre of the first pixel is (0, 0)."""
-
-    width: int
-    height: int
-    fx: float
-    fy: float
-    cx: float
-    cy: float
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ import pytest
 
 pytest.importorskip("mujoco")
 
-from sam2_ros.geometry.camera import Pinhole
 from sam2_ros.geometry.depth import DepthImage
 from sam2_ros.geometry.oriented_box import OrientedBox
 from sam2_ros.geometry.places import Place, locate
@@ -27,8 +26,7 @@ class View:
 
     def __init__(self, table: Tabletop, t: float) -> None:
         frame = table.frame(t)
-        size = table.intrinsics
-        self.camera = Pinhole(size.width, size.height, size.fx, size.fy, size.cx, size.cy)
+        self.camera = table.camera
         self.depth, self.masks, self.truth = frame.depth, [], []
         self.names = []
         for object_id, name in table.names.items():

@@ -21,9 +21,10 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
+from sam2_ros.geometry.camera import Pinhole
 from sam2_ros.ros.images import to_array
 from sam2_ros.simulation.camera import camera_info, main
-from sam2_ros.simulation.views import Intrinsics, View
+from sam2_ros.simulation.views import View
 
 RUN = "import sys; from sam2_ros.simulation.camera import main; sys.exit(main())"
 
@@ -174,7 +175,7 @@ def test_unknown_intrinsics_are_zeros() -> None:
     view = View(np.zeros((4, 6, 3), np.uint8))
     message = camera_info(view, None, Header())
     assert (message.height, message.width) == (4, 6) and not np.any(message.k) and not np.any(message.p)
-    message = camera_info(view, Intrinsics(6, 4, 5.0, 5.5, 2.5, 1.5), Header())
+    message = camera_info(view, Pinhole(6, 4, 5.0, 5.5, 2.5, 1.5), Header())
     assert list(message.k) == [5.0, 0, 2.5, 0, 5.5, 1.5, 0, 0, 1]
 
 

@@ -23,7 +23,7 @@ def demo() -> Iterator[Tabletop]:
 
 def _rays(tabletop: Tabletop) -> np.ndarray:
     """(H, W, 3) in the optical frame, with z = 1."""
-    camera = tabletop.intrinsics
+    camera = tabletop.camera
     y, x = np.mgrid[: camera.height, : camera.width]
     return np.stack([(x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy, np.ones(x.shape)], 2)
 
@@ -100,7 +100,7 @@ def test_labelled_points_lie_inside_their_object(seed: int) -> None:
 
 def test_the_box_of_an_object_is_where_its_pixels_are(demo: Tabletop) -> None:
     frame = demo.frame(1.0)
-    camera = demo.intrinsics
+    camera = demo.camera
     for object_id in demo.names:
         corners = demo.box(object_id, 1.0).corners
         pixels = corners[:, :2] / corners[:, 2:] * (camera.fx, camera.fy) + (camera.cx, camera.cy)
