@@ -61,7 +61,7 @@ def test_a_frame_does_not_see_itself(bank: MemoryBank) -> None:
     bank.write([0], 0, *memory(0), conditioning=True)
     for frame in range(1, 10):
         bank.write([0], frame, *memory(frame), conditioning=False)
-    assert seen(bank, 9)["recent"] == [3, 4, 5, 6, 7, 8]
+    assert seen(bank, 9) == {"conditioning": [0], "recent": [3, 4, 5, 6, 7, 8], "pointers": list(range(9))}
 
 
 def test_a_correction_is_not_counted_twice(bank: MemoryBank) -> None:
@@ -78,6 +78,12 @@ def test_the_oldest_correction_makes_room_and_the_first_prompt_never_does(bank: 
     assert seen(bank, 50)["conditioning"] == [0, 30, 40]
     bank.write([0], 40, *memory(41), conditioning=True)
     assert seen(bank, 50)["conditioning"] == [0, 30, 41]
+
+
+def test_the_first_prompt_and_the_latest_corrections_outlive_the_ring(bank: MemoryBank) -> None:
+    for frame in range(80):
+        bank.write([0], frame, *memory(frame), conditioning=frame in (0, 10, 20, 30, 40))
+    assert seen(bank, 80)["conditioning"] == [0, 30, 40]
 
 
 def test_a_correction_out_of_the_latest_serves_as_a_recent_frame(bank: MemoryBank) -> None:
