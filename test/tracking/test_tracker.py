@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from sam2_ros.network import Sam2
+from sam2_ros.network import Choice, Sam2
 from sam2_ros.tracking import (
     BadImage,
     BadPrompt,
@@ -186,6 +186,30 @@ def test_an_object_out_of_view_has_no_mask_and_is_lost_in_time(network: Sam2) ->
     hidden.sam_mask_decoder.pred_obj_score_head.layers[-1].bias += 100.0
     tracks = tracker.track(image(5), 5 * 10**9)
     assert tracks.states == (State.VISIBLE,) and tracks.last_seen == (5 * 10**9,)
+
+
+def test_an_object_without_a_pixel_is_not_in_view(network: Sam2, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker = Tracker(network)
+    tracker.track(image(0), 0)
+    tracker.prompt(BOX)
+    choose = Sam2.choose
+
+    def emptied(self: Sam2, *arguments: object, **more: object) -> Choice:
+        choice = choose(self, *arguments, **more)  # type: ignore[arg-type]
+        return dataclasses.replace(choice, raw=-choice.raw.abs() - 1, logits=-choice.logits.abs() - 1)
+
+    monkeypatch.setattr(Sam2, "choose", emptied)
+    tracks = tracker.track(image(1), 10**9)
+    assert tracks.visibility[0] > 0.5
+    assert tracks.states == (State.OCCLUDED,) and tracks.last_seen == (0,)
+
+
+def test_images_of_an_earlier_stream_cannot_be_prompted(tracker: Tracker) -> None:
+    for second in (5, 6):
+        tracker.track(image(second), second * 10**9)
+    tracker.track(image(0), 10**9)
+    with pytest.raises(StampUnavailable, match="after the newest image's"):
+        tracker.prompt(BOX, stamp=6 * 10**9)
 
 
 @pytest.mark.parametrize(
