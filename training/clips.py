@@ -44,7 +44,7 @@ def _visible_at_first(
 ) -> list[tuple[int, ...]]:
     """Objects, as the labels they are made of, that show enough of themselves; empty if there are none."""
     areas = np.bincount(labels.ravel(), minlength=256)
-    candidates = [whole for whole in wholes if areas[list(whole)].sum() > 0.0015 * labels.size]
+    candidates = [whole for whole in wholes if areas[list(whole)].sum() > 0.0006 * labels.size]
     if not candidates:
         return []
     # The batch has a fixed shape: where too few are in view, one object stands in it twice.

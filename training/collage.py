@@ -17,7 +17,7 @@ def collage(
     things = _cast(bank, random, frames)
     wholes = _number(things)
     background = _background(bank, random, size)
-    views = _camera(random, frames, size)
+    views = _camera(random, frames, size, followed=things[random.integers(len(things))])
     edge = background.shape[0]
     rest = np.array([[1, 0, (size - edge) / 2], [0, 1, (size - edge) / 2], [0, 0, 1.0]])
     shutter = random.uniform(0.2, 1.0) if random.random() < 0.35 else 0.0
@@ -80,12 +80,15 @@ def _background(bank: Bank, random: np.random.Generator, size: int) -> Image:
     return picture
 
 
-def _camera(random: np.random.Generator, frames: int, size: int) -> Array:
-    """(T, 3, 3) from the scene to each picture, pixels; the identity on the first."""
+def _camera(random: np.random.Generator, frames: int, size: int, *, followed: Thing) -> Array:
+    """(T, 3, 3) from the scene to each picture, pixels; the identity on the first. Sometimes the camera keeps a thing
+    where it is in the picture, so that all else flies past."""
     pace = float(random.choice((0.0, 0.4, 1.0, 2.0), p=(0.2, 0.3, 0.35, 0.15)))
     shift = wander(random, frames, 0.01 * pace, 2) * size
     if random.random() < 0.3:
         shift[1:] += random.normal(0, 0.008 * size, (frames - 1, 2))
+    if random.random() < 0.3:
+        shift -= random.uniform(0.6, 1.1) * size * (followed.place - followed.place[0])
     turn = wander(random, frames, 0.008 * pace, 1)[:, 0]
     zoom = np.exp(wander(random, frames, 0.008 * pace, 1)[:, 0])
     tilt = wander(random, frames, 0.006 * pace, 2) / size

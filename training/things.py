@@ -49,7 +49,7 @@ def random_thing(bank: Bank, random: np.random.Generator, frames: int, *, sprite
     """Anything anywhere, on its way with a speed between none and most of a tenth of the picture a frame."""
     sprite = dressed(bank, random) if sprite is None else sprite
     pace = float(random.choice((0.0, 0.3, 1.0, 2.5), p=(0.15, 0.3, 0.35, 0.2)))
-    size = float(np.exp(random.uniform(np.log(0.1), np.log(0.85))))
+    size = float(np.exp(random.uniform(np.log(0.04), np.log(0.85))))
     thing = Thing(
         sprite,
         place=random.uniform(0.08, 0.92, 2) + wander(random, frames, 0.018 * pace, 2),

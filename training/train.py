@@ -2,7 +2,7 @@
 
     python -m training.train
 
-Runs in six stages and writes a checkpoint every few minutes; the same command goes on where it stopped. What happens
+Runs in seven stages and writes a checkpoint every few minutes; the same command goes on where it stopped. What happens
 in a step depends on the seed and the step's number alone.
 """
 
@@ -57,6 +57,8 @@ class Stage:
     """Share of clips that show a rendered table."""
     last: float = 0.0
     """Learning rate at the end of the stage."""
+    earlier: float = 0.0
+    """Share of the weights kept before the stage in those kept after it."""
 
 
 STAGES = (
@@ -66,6 +68,20 @@ STAGES = (
     Stage("large", 850, size=256, frames=6, clips=2, objects=3, rate=3.5e-4, frozen=5, dice=1, trusted=0.0),
     Stage("long", 1600, size=256, frames=6, clips=2, objects=3, rate=3e-4, frozen=5, dice=1, trusted=0.0, last=2e-4),
     Stage("fine", 400, size=320, frames=6, clips=2, objects=3, rate=2e-4, frozen=5, dice=1, trusted=0.0),
+    Stage(
+        "mixed",
+        1800,
+        size=256,
+        frames=8,
+        clips=2,
+        objects=3,
+        rate=3e-4,
+        frozen=5,
+        dice=1,
+        trusted=0.0,
+        tables=0.25,
+        earlier=0.5,
+    ),
 )
 
 
@@ -100,6 +116,13 @@ class Average:
         for key, tensor in network.state_dict().items():
             self.state[key].lerp_(tensor.detach(), 1 - keep)
 
+    def copy(self, other: Average) -> None:
+        self.state = {key: tensor.clone() for key, tensor in other.state.items()}
+
+    def mix(self, other: Average, share: float) -> None:
+        for key, tensor in other.state.items():
+            self.state[key].lerp_(tensor, share)
+
 
 class Training:
     """The state of a run, as it is written to and read from its folder."""
@@ -119,6 +142,7 @@ class Training:
             if name.endswith("gamma"):
                 torch.nn.init.constant_(parameter, 0.1)  # as published it takes far longer to wake up than we train
         self.average = Average(self.network)
+        self.earlier = Average(self.network)
         self.stage, self.step = 0, 0
         self.log: list[dict[str, Any]] = []
         self._stored_optimiser: dict[str, Any] | None = None
@@ -128,8 +152,11 @@ class Training:
     def run(self, stages: tuple[Stage, ...]) -> None:
         while self.stage < len(stages):
             stage = stages[self.stage]
+            if self.step == 0:
+                self.earlier.copy(self.average)
             if self.step < stage.steps:
                 self._run_stage(stage)
+            self.average.mix(self.earlier, stage.earlier)
             self.stage, self.step = self.stage + 1, 0
             if self.rank == 0:
                 self._write(None)
@@ -224,6 +251,7 @@ class Training:
         content = {
             "network": self.network.state_dict(),
             "average": self.average.state,
+            "earlier": self.earlier.state,
             "count": self.average.count,
             "optimiser": None if optimiser is None else optimiser.state_dict(),
             "stage": self.stage,
@@ -244,6 +272,7 @@ class Training:
             raise ValueError(f"{file} was begun with seed {content['seed']}, not {self.seed}; use another folder")
         self.network.load_state_dict(content["network"])
         self.average.state, self.average.count = content["average"], content["count"]
+        self.earlier.state = content["earlier"]
         self._stored_optimiser = content["optimiser"]
         self.stage, self.step = content["stage"], content["step"]
         self.log = json.loads((self.folder / "log.json").read_text())

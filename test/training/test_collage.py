@@ -81,8 +81,16 @@ def test_a_whole_holds_its_parts_and_a_part_can_be_followed() -> None:
 
 def test_the_camera_begins_at_rest() -> None:
     for seed in range(5):
-        views = _camera(np.random.default_rng(seed), 5, 128)
+        views = _camera(np.random.default_rng(seed), 3, 128, followed=placed(0, 0.2, 0.1, speed=0.1))
         assert np.allclose(views[0], np.eye(3), atol=1e-9)
+
+
+def test_the_camera_sometimes_follows_a_thing() -> None:
+    runner, shifts = placed(0, 0.2, 0.1, speed=1.0), []
+    for seed in range(40):
+        views = _camera(np.random.default_rng(seed), 3, 128, followed=runner)
+        shifts.append(-views[2, 0, 2] / 128)
+    assert 4 < sum(1.0 < shift < 2.5 for shift in shifts) < 24  # of a way of 2
 
 
 def test_labels_are_those_of_the_objects() -> None:

@@ -80,6 +80,19 @@ def test_a_run_that_was_interrupted_ends_like_one_that_was_not(begin) -> None:
         torch.testing.assert_close(resumed.average.state[key], tensor, rtol=1e-3, atol=1e-4, msg=key)
 
 
+def test_a_stage_may_keep_a_share_of_what_was_before_it(begin) -> None:
+    results = {}
+    for share in (0.0, 0.5, 1.0):
+        run = begin(f"share {share}")
+        run.run((STAGE, replace(STAGE, name="mixed", earlier=share)))
+        results[share] = run.average.state["obj_ptr_proj.layers.0.weight"]
+    alone = begin("alone")
+    alone.run((STAGE,))
+    assert torch.equal(results[1.0], alone.average.state["obj_ptr_proj.layers.0.weight"])
+    assert not torch.equal(results[0.0], results[1.0])
+    torch.testing.assert_close(results[0.5], (results[0.0] + results[1.0]) / 2)
+
+
 def test_what_is_written_can_be_loaded_and_seen(begin, tmp_path: Path) -> None:
     target = tmp_path / "nano.safetensors"
     training = begin("run", target=target)

@@ -30,7 +30,7 @@ def test_the_truth_scores_high_and_nothing_scores_zero(
 
     monkeypatch.setattr(validation, "roll", roll)
     network = SimpleNamespace(device="cpu")
-    values = validate(network, small_bank(), size=64, seed=0, clips=6)  # type: ignore[arg-type]
+    values = validate(network, small_bank(), size=128, seed=0, clips=6)  # type: ignore[arg-type]
     for prompt in ("mask", "box", "click"):
         assert values[prompt] >= overlap if overlap else values[prompt] == 0
     if answer == "nothing":
