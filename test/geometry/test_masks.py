@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from sam2_ros.geometry.masks import measure, resize_logits
+from sam2_ros.geometry.masks import keep_highest, measure, resize_logits
 
 
 def test_a_rectangle_and_an_empty_mask() -> None:
@@ -43,3 +43,15 @@ def test_logits_keep_their_place_when_resized() -> None:
     logits[0, 0, 2:4, 4:6] = 5.0
     box = measure(resize_logits(logits, 32, 64) > 0).boxes[0].tolist()
     assert box == [32, 8, 48, 16]
+
+
+@given(arrays.arrays(np.int8, st.tuples(st.integers(1, 4), st.just(3), st.just(5)), elements=st.integers(-2, 2)))
+def test_each_pixel_goes_to_the_first_of_the_highest(values: np.ndarray) -> None:
+    """With few values, so that many are equal."""
+    logits = torch.from_numpy(values).float()
+    kept = keep_highest(logits, logits > 0)
+    for y, x in np.ndindex(3, 5):
+        expected = [False] * len(values)
+        if values[:, y, x].max() > 0:
+            expected[values[:, y, x].argmax()] = True
+        assert kept[:, y, x].tolist() == expected
