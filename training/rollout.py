@@ -54,18 +54,20 @@ def roll(
     prompt: str,
     trusted: float,
     correct: float = 0.15,
+    practices: int = 0,
 ) -> Rollout:
     """Runs a batch of clips through the network.
 
     images: (B, T, S, S, 3) uint8; masks: (B, T, K, S, S) bool; prompt: one of PROMPTS, on the first frame. trusted:
     probability that presence is told instead of predicted on a frame, so that early in training the memory holds
-    masks at all. correct: probability of a corrective click on each later frame.
+    masks at all. correct: probability of a corrective click on each later frame. practices: on how
+    many of the masks, drawn at random, `_practise` takes place.
     """
     clips, frames, _, size = masks.shape[:4]
     objects = masks.shape[2]
     encoded = network.encode_image(network.prepare(images.flatten(0, 1), size))
     past = _Past([], [], [], [])
-    losses: list[Losses] = []
+    losses = _practise(network, encoded, masks, random, practices)
     chosen: list[Tensor] = []
     since_first = int(random.integers(0, 300)) if random.random() < 0.5 else 0
     for t in range(frames):
@@ -90,6 +92,23 @@ def roll(
         past.frames.append(t)
         past.conditioning.append(conditioning)
     return Rollout(sum(losses[1:], losses[0]), chosen)
+
+
+def _practise(network: Sam2, encoded: Features, masks: Tensor, random: np.random.Generator, count: int) -> list[Losses]:
+    """Boxes and clicks without memory on frames that are encoded anyway: prompts are what takes longest to learn.
+
+    masks: (B, T, K, S, S), of which `count` that are not empty get a box or a click, about as many of each.
+    """
+    truth = masks.flatten(0, 2)
+    shown = truth.flatten(1).any(1).nonzero()[:, 0]
+    shown = shown[torch.from_numpy(random.permutation(len(shown))[:count]).to(shown.device)]
+    losses: list[Losses] = []
+    for prompt, rows in zip(("box", "click"), shown.tensor_split(2), strict=True):
+        if len(rows):
+            frames = rows // masks.shape[2]
+            features = Features(encoded.fine[frames], encoded.middle[frames], encoded.top[frames])
+            losses += _first(network, features, truth[rows], random, prompt, None)[1]
+    return losses
 
 
 def _of_frame(encoded: Features, t: int, clips: int, frames: int, objects: int) -> Features:

@@ -2,7 +2,7 @@
 
     python -m training.train
 
-Runs in seven stages and writes a checkpoint every few minutes; the same command goes on where it stopped. What happens
+Runs in nine stages and writes a checkpoint every few minutes; the same command goes on where it stopped. What happens
 in a step depends on the seed and the step's number alone.
 """
 
@@ -30,6 +30,7 @@ from .clips import make_clip
 from .curve import draw_curve
 from .export import export
 from .parallel import launch, share_gradients
+from .regions import make_cut_clips
 from .rollout import PROMPTS, roll
 from .trunk import imagenet_weights
 from .validation import validate
@@ -59,6 +60,10 @@ class Stage:
     """Learning rate at the end of the stage."""
     earlier: float = 0.0
     """Share of the weights kept before the stage in those kept after it."""
+    regions: bool = False
+    """Whether objects are looked for in regions around them, each by itself, on three of four steps."""
+    practices: int = 0
+    """On how many masks of a step prompts are practised; see `rollout.roll`."""
 
 
 STAGES = (
@@ -82,25 +87,53 @@ STAGES = (
         tables=0.25,
         earlier=0.5,
     ),
+    Stage(
+        "regions",
+        2600,
+        size=160,
+        frames=7,
+        clips=4,
+        objects=2,
+        rate=4e-4,
+        frozen=16,
+        dice=1,
+        trusted=0.0,
+        regions=True,
+        practices=16,
+    ),
+    Stage(
+        "sharper",
+        450,
+        size=192,
+        frames=7,
+        clips=4,
+        objects=2,
+        rate=2e-4,
+        frozen=16,
+        dice=1,
+        trusted=0.0,
+        regions=True,
+        practices=16,
+    ),
 )
 
 
 class Clips(Dataset[tuple[Tensor, Tensor]]):
-    def __init__(self, bank: Bank, stage: Stage, seed: int, first: int) -> None:
-        self.bank, self.stage, self.seed, self.first = bank, stage, seed, first
+    def __init__(self, bank: Bank, stage: Stage, context: float, seed: int, first: int) -> None:
+        """context: of search regions, see `SearchRegion.around`."""
+        self.bank, self.stage, self.context, self.seed, self.first = bank, stage, context, seed, first
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        stage = self.stage
-        clip = make_clip(
-            self.bank,
-            self.first + index,
-            frames=stage.frames,
-            objects=stage.objects,
-            size=stage.size,
-            seed=self.seed,
-            tables=stage.tables,
-        )
-        return torch.from_numpy(clip.images), torch.from_numpy(clip.masks)
+        """Images (C, T, S, S, 3) and masks (C, T, K, S, S) of a clip; of C clips of one object where it is cut out."""
+        stage, number = self.stage, self.first + index
+        asked = {"frames": stage.frames, "objects": stage.objects, "size": stage.size}
+        if stage.regions and index // stage.clips % 4:
+            images, masks = make_cut_clips(
+                self.bank, number, **asked, context=self.context, seed=self.seed, tables=stage.tables
+            )
+            return torch.from_numpy(images), torch.from_numpy(masks)
+        clip = make_clip(self.bank, number, **asked, seed=self.seed, tables=stage.tables)
+        return torch.from_numpy(clip.images[None]), torch.from_numpy(clip.masks[None])
 
 
 class Average:
@@ -128,10 +161,20 @@ class Training:
     """The state of a run, as it is written to and read from its folder."""
 
     def __init__(
-        self, folder: Path, bank: Bank, *, seed: int, device: str, target: Path | None, rank: int = 0, ranks: int = 1
+        self,
+        folder: Path,
+        bank: Bank,
+        *,
+        seed: int,
+        device: str,
+        half: bool = False,
+        target: Path | None,
+        rank: int = 0,
+        ranks: int = 1,
     ) -> None:
-        """rank, ranks: which of how many processes this is; the first one writes and prints."""
-        self.folder, self.seed, self.device, self.target = folder, seed, device, target
+        """half: bfloat16 where autocast has it so. rank, ranks: which of how many processes this is; the first one
+        writes and prints."""
+        self.folder, self.seed, self.device, self.half, self.target = folder, seed, device, half, target
         self.rank, self.ranks = rank, ranks
         self.bank, self.held_out = bank.split()
         torch.manual_seed(seed)
@@ -185,10 +228,11 @@ class Training:
 
     def _batches(self, stage: Stage) -> Iterator[tuple[Tensor, Tensor]]:
         number = STAGES.index(stage) if stage in STAGES else 0
-        clips = Clips(self.bank, stage, self.seed, first=number * 10**7)
+        clips = Clips(self.bank, stage, self.config.search_context, self.seed, first=number * 10**7)
         order = range(self.step * stage.clips + self.rank, stage.steps * stage.clips, self.ranks)
         loader = DataLoader(clips, stage.clips // self.ranks, sampler=order, num_workers=1, prefetch_factor=6)
-        yield from loader
+        for images, masks in loader:
+            yield images.flatten(0, 1), masks.flatten(0, 1)
 
     def _step(self, stage: Stage, optimiser: torch.optim.Optimizer, images: Tensor, masks: Tensor) -> dict[str, Any]:
         for group in optimiser.param_groups:
@@ -196,10 +240,10 @@ class Training:
         random = np.random.default_rng((self.seed, self.stage, self.step, self.rank))
         prompt = str(random.choice(PROMPTS, p=_PROMPT_SHARES))
         self.network.train()
-        kind = torch.device(self.device).type
-        # On a CPU without matrix units for it bfloat16 took 1.8 times as long as float32.
-        with torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda"):
-            losses = roll(self.network, images, masks, random, prompt=prompt, trusted=stage.trusted).losses
+        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.half):
+            losses = roll(
+                self.network, images, masks, random, prompt=prompt, trusted=stage.trusted, practices=stage.practices
+            ).losses
         total = losses.total(stage.dice)
         optimiser.zero_grad(set_to_none=True)
         total.backward()
@@ -244,7 +288,7 @@ class Training:
         if at_end or self.step % 500 == 0:
             network = Sam2(self.config).to(self.device)
             network.load_state_dict(self.average.state)
-            values = validate(network.eval(), self.held_out, size=stage.size, seed=self.seed)
+            values = validate(network.eval(), self.held_out, size=stage.size, seed=self.seed, regions=stage.regions)
             tqdm.write("held out: " + "  ".join(f"{name} {value:.3f}" for name, value in values.items()))
 
     def _write(self, optimiser: torch.optim.Optimizer | None) -> None:
@@ -286,11 +330,14 @@ def _rate(stage: Stage, step: int) -> float:
 
 
 def main() -> None:
+    torch.set_flush_denormal(True)  # numbers too small to matter would take a CPU many times as long
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("build/training"), help="bank, checkpoint, log and curve")
     parser.add_argument("--target", type=Path, default=Path("sam2_ros/checkpoints/nano.safetensors"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--bfloat16", action="store_true", help="autocast: faster on a GPU and on processors with "
+                        "instructions for it, nearly twice as slow on others")  # fmt: skip
     parser.add_argument("--processes", type=int, default=1, choices=(1, 2), help="2 is faster on two CPU cores")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
@@ -306,6 +353,7 @@ def _train(arguments: argparse.Namespace, rank: int) -> None:
         bank,
         seed=arguments.seed,
         device=arguments.device,
+        half=arguments.bfloat16,
         target=arguments.target,
         rank=rank,
         ranks=arguments.processes,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+OUTSIDE = -10.0
+"""The logit of a pixel of which nobody asked the network."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,15 @@ class Measures:
 def resize_logits(logits: Tensor, height: int, width: int) -> Tensor:
     """(N, 1, h, w) logits to (N, height, width), bilinear, as the original does before it cuts them at 0."""
     return F.interpolate(logits.float(), size=(height, width), mode="bilinear", align_corners=False).squeeze(1)
+
+
+def place_logits(logits: Tensor, boxes: Sequence[tuple[int, int, int, int]], height: int, width: int) -> Tensor:
+    """(N, 1, h, w) logits, each of a box x0 y0 x1 y1 of the image, to (N, height, width) of the image, `OUTSIDE` around
+    the boxes."""
+    placed = logits.new_full((len(logits), height, width), OUTSIDE, dtype=torch.float32)
+    for target, one, (x0, y0, x1, y1) in zip(placed, logits, boxes, strict=True):
+        target[y0:y1, x0:x1] = resize_logits(one[None], y1 - y0, x1 - x0)[0]
+    return placed
 
 
 def measure(masks: Tensor) -> Measures:

@@ -41,6 +41,9 @@ class Sam2Config:
     """Mark the memory of a frame on which the object is hidden (SAM 2.1)."""
     add_tpos_enc_to_obj_ptrs: bool = True
     """Tell pointers of different age apart (SAM 2.1)."""
+    search_context: float = 0.0
+    """Each object is looked for in a region around it, so many times as large as it is; 0, as in SAM 2: in the whole
+    image. See `sam2_ros.geometry.search_region`."""
 
     def __post_init__(self) -> None:
         if self.trunk not in ("hiera", "efficientnet_lite0"):
@@ -98,12 +101,13 @@ NAMED: dict[str, Sam2Config] = {
     **{f"sam2.1_hiera_{size}": Sam2Config(**fields) for size, fields in _HIERA.items()},
     **{f"sam2_hiera_{size}": Sam2Config(**fields, **_SAM_2_0) for size, fields in _HIERA.items()},
     "nano": Sam2Config(
-        image_size=256,
+        image_size=192,
         trunk="efficientnet_lite0",
         d_model=128,
         mem_dim=32,
         num_layers=2,
         dim_feedforward=256,
         decoder_mlp_dim=512,
+        search_context=3.2,
     ),
 }

@@ -1,4 +1,5 @@
-"""The images of the last seconds, as far as a prompt may still land on them: their features, never the images."""
+"""The images of the last seconds, as far as a prompt may still land on them: their features; or, for a network that
+looks for each object in a region of its own, the images."""
 
 from __future__ import annotations
 
@@ -22,15 +23,23 @@ class Frame:
     """Nanoseconds."""
     height: int
     width: int
-    features: Features
-    """Of a batch of one."""
+    features: Features | None
+    """Of the whole image, a batch of one; None for a network with search regions."""
+    image: Tensor | None = None
+    """(1, h, w, 3) uint8 RGB for such a network, h and w no larger than it can make use of; None for others."""
+
+    @property
+    def seen(self) -> tuple[int, int]:
+        """Height and width of what regions are cut out of, in pixels."""
+        return (self.height, self.width) if self.image is None else (self.image.shape[1], self.image.shape[2])
 
 
 class History:
-    """Up to `length` of the newest frames of one stream, in tensors that are allocated here once.
+    """Up to `length` of the newest frames of one stream, in tensors that are allocated once.
 
-    An image takes C * S * S / 64 numbers, for C channels and the network's input size S: 8 MiB for the official sizes
-    at 1024 pixels in bfloat16, 0.5 MiB for nano at 256 pixels in float32.
+    An image's features take C * S * S / 64 numbers, for C channels and the network's input size S: 8 MiB for the
+    official sizes at 1024 pixels in bfloat16. With search regions it is the image that is kept, 0.9 MiB at 640x480;
+    the tensor for them is allocated when a stream's first image shows their size.
     """
 
     def __init__(self, network: Sam2, *, size: int, length: int, seconds: float) -> None:
@@ -42,9 +51,13 @@ class History:
         def ring(width: int, edge: int) -> Tensor:
             return torch.zeros(length, 1, width, edge, edge, dtype=network.dtype, device=network.device)
 
-        self._features = Features(
-            ring(channels // 8, size // 4), ring(channels // 4, size // 8), ring(channels, size // 16)
-        )
+        self._features: Features | None = None
+        if not network.config.search_context:
+            self._features = Features(
+                ring(channels // 8, size // 4), ring(channels // 4, size // 8), ring(channels, size // 16)
+            )
+        self._images: Tensor | None = None
+        self._length = length
         self._seconds = seconds
         self._frames: dict[int, Frame] = {}
         self._next = 0
@@ -72,16 +85,29 @@ class History:
 
     def add(self, frame: Frame) -> None:
         """Keeps the frame that has the next number, with a copy of its features, and lets go what is too old."""
-        slot = frame.number % len(self._features.top)
-        kept = Features(self._features.fine[slot], self._features.middle[slot], self._features.top[slot])
-        kept.fine.copy_(frame.features.fine)
-        kept.middle.copy_(frame.features.middle)
-        kept.top.copy_(frame.features.top)
         too_old = frame.stamp - round(self._seconds * 1e9)
-        first = frame.number - len(self._features.top) + 1
+        first = frame.number - self._length + 1
         self._frames = {n: held for n, held in self._frames.items() if n >= first and held.stamp >= too_old}
-        self._frames[frame.number] = replace(frame, features=kept)
+        slot = frame.number % self._length
+        features, image = self._kept_features(frame.features, slot), self._kept_image(frame.image, slot)
+        self._frames[frame.number] = replace(frame, features=features, image=image)
         self._next = frame.number + 1
+
+    def _kept_features(self, features: Features | None, slot: int) -> Features | None:
+        if self._features is None or features is None:
+            return None
+        kept = Features(self._features.fine[slot], self._features.middle[slot], self._features.top[slot])
+        kept.fine.copy_(features.fine)
+        kept.middle.copy_(features.middle)
+        kept.top.copy_(features.top)
+        return kept
+
+    def _kept_image(self, image: Tensor | None, slot: int) -> Tensor | None:
+        if image is None:
+            return None
+        if self._images is None or self._images.shape[1:] != image.shape:
+            self._images = image.new_empty(self._length, *image.shape)
+        return self._images[slot].copy_(image)
 
     def clear(self) -> None:
         """Forgets the frames; their numbers are not used again."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sam2_ros.geometry.masks import Measures, keep_highest, measure, resize_logits
+from sam2_ros.geometry.masks import Measures, keep_highest, measure
+from sam2_ros.geometry.search_region import SearchRegion
 from sam2_ros.network import NO_OBJECT
 
 from .history import Frame
@@ -35,29 +36,42 @@ class Look:
 
 
 class Outputs:
-    def __init__(self, propagation: Propagation, thresholds: Thresholds, *, non_overlap: bool) -> None:
-        """non_overlap: show a pixel that several masks claim in one of them alone."""
+    def __init__(
+        self, propagation: Propagation, thresholds: Thresholds, *, search_context: float, non_overlap: bool
+    ) -> None:
+        """search_context: of the network; non_overlap: show a pixel that several masks claim in one of them alone."""
         self._propagation = propagation
         self._thresholds = thresholds
+        self._search_context = search_context
         self._non_overlap = non_overlap
 
     def look(self, records: Sequence[ObjectRecord], frame: Frame) -> Look:
         """Decides which objects are in view on a frame, from the answers in their rows, and keeps it in the records."""
         device = self._propagation.logits.device
         rows = torch.tensor([record.row for record in records], dtype=torch.int64, device=device)
-        logits = resize_logits(self._propagation.logits[rows], frame.height, frame.width)
+        logits = self._propagation.place([record.row for record in records], frame)
         masks = logits > 0
         measures = measure(masks)
         before = [record.views.get(frame.number - 1) for record in records]
         limits = torch.tensor([self._thresholds.score(view) for view in before], device=device)
         scores = self._propagation.scores[rows]
         in_view = (scores > limits) & (measures.areas > 0)
-        # One copy to the host; float64 holds every area and score as it is.
-        seen = torch.stack((in_view.double(), measures.areas.double(), scores.double())).tolist()
-        for record, view, visible, area, score in zip(records, before, *seen, strict=True):
+        # One copy to the host; float64 holds every area, score and pixel as it is.
+        facts = torch.stack((in_view.double(), measures.areas.double(), scores.double()), dim=1)
+        seen = torch.cat((facts, measures.boxes.double()), dim=1).tolist()
+        for record, view, (visible, area, score, *box) in zip(records, before, seen, strict=True):
             share = area / (frame.height * frame.width)
-            record.views[frame.number] = View.after(view, frame.stamp, share, score, in_view=bool(visible))
+            region = self._next_region(record.row, box if visible else None, frame)
+            record.views[frame.number] = View.after(view, frame.stamp, share, score, region, in_view=bool(visible))
         return Look(rows, logits, masks & in_view[:, None, None], in_view, measures.only(in_view))
+
+    def _next_region(self, row: int, box: Sequence[float] | None, frame: Frame) -> SearchRegion:
+        """Where to look for an object that has this box on a frame, None if it is out of view."""
+        region = self._propagation.regions[row]
+        if not self._search_context:
+            return region
+        corners = None if box is None else (box[0], box[1], box[2], box[3])
+        return region.after(corners, frame.height, frame.width, self._search_context)
 
     def tracks(self, ids: tuple[int, ...], records: Sequence[ObjectRecord], frame: Frame, look: Look) -> Tracks:
         """All objects on the newest frame, brought back to the host; look: at these records on this frame."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -10,16 +11,21 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sam2_ros.geometry.masks import resize_logits
-from sam2_ros.network import NO_OBJECT, Choice, Sam2
+from sam2_ros.geometry.masks import measure
+from sam2_ros.geometry.search_region import Box, SearchRegion
+from sam2_ros.network import NO_OBJECT, Choice, Features, Sam2
 
 from .errors import BadPrompt
 from .history import Frame
 from .memory import MemoryBank
+from .sight import mask_input, place, point_input, see
 from .tracks import Prompt, Readings
 
 _WHOLE_IMAGE = 0.9
-"""Share of the image from which a mask counts as one of the whole image."""
+"""Share of the image, or of a search region, from which a mask counts as one of all of it."""
+
+_UNSURE = SearchRegion(scale=0.5)
+"""Size of the region around a click that was answered by nothing."""
 
 _Click = tuple[float, float, int]
 """x, y in pixels of the image, and label; 2 and 3 are the corners of a box."""
@@ -40,20 +46,23 @@ class Propagation:
         """(rows,) object score logits."""
         self.iou = torch.zeros(rows, device=network.device)
         """(rows,)"""
+        self.regions = [SearchRegion()] * rows
+        """Of the image, to which the logits belong."""
 
-    def follow(self, rows: Sequence[int], frame: Frame, wary: Sequence[bool]) -> None:
+    def follow(self, rows: Sequence[int], frame: Frame, regions: Sequence[SearchRegion], wary: Sequence[bool]) -> None:
         """Tracks the objects of these rows onto a frame and remembers the answers.
 
-        wary: of which objects a mask of the whole image is not believed.
+        regions: where each is looked for; wary: of which objects a mask of all of it is not believed.
         """
-        choice = self._tracked(rows, frame)
+        features = see(self._network, frame, regions, self._size)
+        choice = self._tracked(rows, frame.number, features)
         if any(wary):
             whole = (choice.logits > 0).float().mean(dim=(1, 2, 3)) > _WHOLE_IMAGE
             choice = self._network.hide(choice, whole & torch.tensor(list(wary), device=whole.device))
         masks = self._upsample(choice.logits).sigmoid()
-        memory = self._network.encode_memory(frame.features.top, masks, choice.score)
+        memory = self._network.encode_memory(features.top, masks, choice.score)
         self._bank.write(rows, frame.number, memory, choice.pointer, conditioning=False)
-        self._store(rows, choice)
+        self._store(rows, choice, regions)
 
     def rest(self, rows: Sequence[int], scores: Sequence[float]) -> None:
         """Leaves objects out of view that are not searched for on a frame, which they do not remember then.
@@ -65,73 +74,121 @@ class Propagation:
         self.scores[index] = torch.tensor(list(scores), device=self.scores.device)
         self.iou[index] = 0
 
-    def prompt(self, row: int, frame: Frame, prompts: Sequence[Prompt], *, begins: bool) -> Readings:
+    def prompt(self, row: int, frame: Frame, prompts: Sequence[Prompt], region: SearchRegion | None) -> Readings:
         """Answers all prompts of one object on a frame in their order, and remembers the last answer.
 
-        begins: whether the object has no memory before this frame. Returns the readings of the last prompt.
+        region: where it would be looked for; None for an object that has no memory before this frame. Returns the
+        readings of the last prompt.
         """
-        tracked = None if begins else self._tracked([row], frame)
-        choice, readings = self._answer([row], frame, prompts, tracked)
-        self._store([row], choice)
+        region, begins = self._region(frame, prompts, region), region is None
+        features = see(self._network, frame, [region], self._size)
+        choice, readings = self._answer([] if begins else [row], frame, region, features, prompts)
+        self._store([row], choice, [region])
         masks = (self._upsample(choice.logits) > 0).to(self._network.dtype)
-        memory = self._network.encode_memory(frame.features.top, masks, choice.score)
+        memory = self._network.encode_memory(features.top, masks, choice.score)
         conditioning = begins or self._corrections_condition
         self._bank.write([row], frame.number, memory, choice.pointer, conditioning=conditioning)
         return readings
 
     def preview(self, frame: Frame, prompt: Prompt) -> Readings:
         """The answer to a prompt that starts nothing."""
-        return self._answer([], frame, [prompt], None)[1]
+        region = self._region(frame, [prompt], None)
+        features = see(self._network, frame, [region], self._size)
+        return self._answer([], frame, region, features, [prompt])[1]
 
-    def _tracked(self, rows: Sequence[int], frame: Frame) -> Choice:
-        """Where the objects are on a frame by what they remember."""
+    def place(self, rows: Sequence[int], frame: Frame) -> Tensor:
+        """(N, H, W) logits of the answers in these rows, where they lie in the frame."""
+        index = torch.as_tensor(list(rows), dtype=torch.int64, device=self.logits.device)
+        return place(self.logits[index], frame, [self.regions[row] for row in rows])
+
+    def _region(self, frame: Frame, prompts: Sequence[Prompt], region: SearchRegion | None) -> SearchRegion:
+        """Where prompts of one object are to be answered; region: where it would be looked for without them."""
+        if frame.image is None:
+            return SearchRegion()
+        size, context = (frame.height, frame.width), self._network.config.search_context
+        given = [_box(prompt.mask) if prompt.mask is not None else prompt.box for prompt in prompts]
+        boxes = [tuple(map(float, box)) for box in given if box is not None]
+        clicks = [(x, y) for prompt in prompts for x, y in prompt.points[prompt.labels == 1].tolist()]
+        if boxes:
+            # All of what was ever said on this frame, since what came first counts too.
+            x0, y0, x1, y1 = zip(*boxes, *((x, y, x + 1, y + 1) for x, y in clicks), strict=True)
+            return SearchRegion.around((min(x0), min(y0), max(x1), max(y1)), *size, context)
+        region = self._glance(frame, prompts) if region is None else region
+        return region.around_point(*clicks[-1], *size) if clicks else region
+
+    def _glance(self, frame: Frame, prompts: Sequence[Prompt]) -> SearchRegion:
+        """The region of what was clicked on: the whole image tells roughly how large it is."""
+        whole = SearchRegion()
+        features = see(self._network, frame, [whole], self._size)
+        choice, _ = self._answer([], frame, whole, features, [replace(prompt, candidate=0) for prompt in prompts])
+        mask = (place(choice.logits, frame, [whole])[0] > 0).cpu().numpy()
+        if not mask.any():
+            return _UNSURE
+        return SearchRegion.around(_box(mask), frame.height, frame.width, self._network.config.search_context)
+
+    def _tracked(self, rows: Sequence[int], number: int, features: Features) -> Choice:
+        """Where the objects are on the frame of that number by what they remember."""
         network = self._network
-        conditioned = network.attend(frame.features.top, self._bank.read(rows, frame.number))
-        answer = network.decode(frame.features, conditioned, *network.no_points(len(rows)))
+        conditioned = network.attend(features.top, self._bank.read(rows, number))
+        answer = network.decode(features, conditioned, *network.no_points(len(rows)))
         return network.choose(answer, multimask=True)
 
     def _answer(
-        self, row: Sequence[int], frame: Frame, prompts: Sequence[Prompt], tracked: Choice | None
+        self,
+        row: Sequence[int],
+        frame: Frame,
+        region: SearchRegion,
+        features: Features,
+        prompts: Sequence[Prompt],
     ) -> tuple[Choice, Readings]:
         """Prompts of one object on one frame, at least one; each goes on from the answer to those before it.
 
-        row: of the object, empty if it has no memory; tracked: the frame's answer before any prompt, if it has.
+        row: of the object, empty if it has no memory of earlier frames; features: of the region.
         """
-        top = frame.features.top
-        memory = None if tracked is None else self._bank.read(row, frame.number)
-        conditioned = self._network.without_memory(top) if memory is None else self._network.attend(top, memory)
+        network, top, tracked = self._network, features.top, None
+        conditioned = network.without_memory(top)
+        if row:
+            tracked = self._tracked(row, frame.number, features)
+            conditioned = network.attend(top, self._bank.read(row, frame.number))
         answered, clicks = tracked, list[_Click]()
         for prompt in prompts:
             if prompt.mask is not None:
-                clicks = []
-                choice, readings = self._answer_mask(frame, prompt.mask)
+                clicks, order = [], None
+                choice = network.take_mask(features, mask_input(prompt.mask, frame, region, self._size, network))
             else:
                 clicks = _merged([] if prompt.replace else clicks, prompt)
                 earlier = tracked if prompt.replace else answered
-                choice, readings = self._answer_clicks(frame, conditioned, clicks, earlier, prompt.candidate)
+                points = self._point_input(clicks, frame, region)
+                choice, order = self._answer_clicks(features, conditioned, points, earlier, prompt.candidate)
             answered = choice
-        return choice, readings
-
-    def _answer_mask(self, frame: Frame, mask: NDArray[np.bool_]) -> tuple[Choice, Readings]:
-        choice = self._network.take_mask(frame.features, self._mask_input(mask))
-        return choice, self._readings(choice.raw, choice.iou, frame)
+        masks, iou = (choice.raw, choice.iou) if order is None else order
+        placed = place(masks, frame, [region] * len(masks)) > 0
+        return choice, Readings(placed.cpu().numpy(), iou.float().cpu().numpy(), frame.stamp)
 
     def _answer_clicks(
-        self, frame: Frame, conditioned: Tensor, clicks: list[_Click], earlier: Choice | None, candidate: int
-    ) -> tuple[Choice, Readings]:
-        ambiguous = len(clicks) == 1
+        self,
+        features: Features,
+        conditioned: Tensor,
+        points: tuple[Tensor, Tensor],
+        earlier: Choice | None,
+        candidate: int,
+    ) -> tuple[Choice, tuple[Tensor, Tensor] | None]:
+        """The choice; of a single click also all readings, masks (3, 1, S / 4, S / 4) and predicted IoU (3,)."""
+        ambiguous = points[1].shape[1] == 1
         if candidate and not ambiguous:
             raise BadPrompt(f"there is no candidate {candidate}: only a single click has more than one reading")
         # The original clamps here to keep the prompt encoder within what it was trained on.
         dense = None if earlier is None else earlier.logits.clamp(-32, 32)
-        answer = self._network.decode(frame.features, conditioned, *self._point_input(clicks, frame), dense)
+        answer = self._network.decode(features, conditioned, *points, dense)
         choice = self._network.choose(answer, multimask=ambiguous, rank=candidate)
         if not ambiguous:
-            return choice, self._readings(choice.raw, choice.iou, frame)
+            return choice, None
         order = answer.iou[0, 1:].argsort(descending=True, stable=True) + 1
-        return choice, self._readings(answer.logits[0, order].unsqueeze(1), answer.iou[0, order], frame)
+        return choice, (answer.logits[0, order].unsqueeze(1), answer.iou[0, order])
 
-    def _store(self, rows: Sequence[int], choice: Choice) -> None:
+    def _store(self, rows: Sequence[int], choice: Choice, regions: Sequence[SearchRegion]) -> None:
+        for row, region in zip(rows, regions, strict=True):
+            self.regions[row] = region
         index = torch.as_tensor(list(rows), device=self.logits.device)
         self.logits[index] = choice.raw.float()
         self.scores[index] = choice.score.float()
@@ -140,25 +197,16 @@ class Propagation:
     def _upsample(self, logits: Tensor) -> Tensor:
         return F.interpolate(logits, size=(self._size, self._size), mode="bilinear", align_corners=False)
 
-    def _point_input(self, clicks: list[_Click], frame: Frame) -> tuple[Tensor, Tensor]:
-        scale = torch.tensor([self._size / frame.width, self._size / frame.height])
-        points = torch.tensor([click[:2] for click in clicks]) * scale
-        labels = torch.tensor([click[2] for click in clicks])
-        return points.unsqueeze(0).to(self._network.device), labels.unsqueeze(0).to(self._network.device)
+    def _point_input(self, clicks: list[_Click], frame: Frame, region: SearchRegion) -> tuple[Tensor, Tensor]:
+        points = point_input([click[:2] for click in clicks], frame, region, self._size)
+        labels = torch.tensor([[click[2] for click in clicks]])
+        return points.to(self._network.device), labels.to(self._network.device)
 
-    def _mask_input(self, mask: NDArray[np.bool_]) -> Tensor:
-        """(H, W) to (1, 1, S, S) of 0 and 1."""
-        image = torch.from_numpy(mask)[None, None].to(self._network.device).float()
-        if image.shape[-2:] != (self._size, self._size):
-            image = F.interpolate(image, size=(self._size, self._size), mode="bilinear", antialias=True)
-        image = (image >= 0.5).to(self._network.dtype)
-        if not image.any():
-            raise BadPrompt(f"the mask of {mask.sum()} pixels is too small for the network's input of {self._size}")
-        return image
 
-    def _readings(self, logits: Tensor, iou: Tensor, frame: Frame) -> Readings:
-        masks = resize_logits(logits, frame.height, frame.width) > 0
-        return Readings(masks.cpu().numpy(), iou.float().cpu().numpy(), frame.stamp)
+def _box(mask: NDArray[np.bool_]) -> Box:
+    """x0 y0 x1 y1 of a mask (H, W) that is not empty."""
+    x0, y0, x1, y1 = measure(torch.from_numpy(mask)[None]).boxes[0].tolist()
+    return x0, y0, x1, y1
 
 
 def _merged(clicks: list[_Click], prompt: Prompt) -> list[_Click]:

@@ -9,10 +9,12 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from sam2_ros.geometry.search_region import SearchRegion
+
 from .errors import BadMemory
 from .memory import Remembered
 
-_VERSION = 1
+_VERSION = 2
 _KIND = "sam2_ros object memory"
 
 
@@ -27,6 +29,8 @@ class SavedObject:
     """Nanoseconds since it was in view."""
     share: float
     """Of the image that it covered then."""
+    region: SearchRegion
+    """Where to look for it."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ def pack(saved: SavedObject, origin: Origin) -> bytes:
         "in_view": saved.in_view,
         "unseen": saved.unseen,
         "share": saved.share,
+        "region": asdict(saved.region),
     }
     tensors = {"memories": remembered.memories.contiguous().cpu(), "pointers": remembered.pointers.contiguous().cpu()}
     # One entry, since safetensors writes several in any order.
@@ -78,6 +83,7 @@ def unpack(data: bytes, origin: Origin, device: torch.device) -> SavedObject:
     try:
         memories, pointers = tensors["memories"].to(device), tensors["pointers"].to(device)
         remembered = Remembered(memories, pointers, tuple(map(int, facts["ages"])), int(facts["conditioning"]))
-        return SavedObject(remembered, bool(facts["in_view"]), int(facts["unseen"]), float(facts["share"]))
-    except (KeyError, ValueError, TypeError) as error:
+        region = SearchRegion(**{name: float(value) for name, value in facts["region"].items()})
+        return SavedObject(remembered, bool(facts["in_view"]), int(facts["unseen"]), float(facts["share"]), region)
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise BadMemory(f"the memory is incomplete: {error}") from error

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from sam2_ros.network import Features, Sam2, fingerprint
 
@@ -24,6 +25,7 @@ from .outputs import Outputs
 from .prompts import check
 from .propagation import Propagation
 from .saved import Origin, SavedObject, pack, unpack
+from .sight import picture
 from .tracks import Prompt, Readings, State, Tracks
 from .visibility import Thresholds, View
 
@@ -99,7 +101,7 @@ class Tracker:
         self._propagation = Propagation(
             network, self._bank, rows=rows, size=size, corrections_condition=corrections_condition
         )
-        self._outputs = Outputs(self._propagation, self._thresholds, non_overlap=non_overlap)
+        self._outputs = self._make_outputs(non_overlap)
         self._objects: dict[int, ObjectRecord] = {}
         self._free_rows = list(range(rows))
         self._next_id = 1
@@ -188,7 +190,11 @@ class Tracker:
     def set_visibility(self, *, show_above: float, hide_below: float, lost_after: float, non_overlap: bool) -> None:
         """Changes what the constructor was given, from the next image on. Raises ValueError for what cannot be."""
         self._thresholds = Thresholds(show_above, hide_below, lost_after)
-        self._outputs = Outputs(self._propagation, self._thresholds, non_overlap=non_overlap)
+        self._outputs = self._make_outputs(non_overlap)
+
+    def _make_outputs(self, non_overlap: bool) -> Outputs:
+        context = self._network.config.search_context
+        return Outputs(self._propagation, self._thresholds, search_context=context, non_overlap=non_overlap)
 
     def remove(self, object_id: int) -> None:
         """Forgets an object; its id is not used again. Raises UnknownObject."""
@@ -213,7 +219,7 @@ class Tracker:
         frame = self._history.newest
         view = record.views[frame.number]
         remembered = self._bank.export(record.row, frame.number + 1)
-        saved = SavedObject(remembered, view.in_view, frame.stamp - view.last_seen, view.share)
+        saved = SavedObject(remembered, view.in_view, frame.stamp - view.last_seen, view.share, view.region)
         return pack(saved, self._network_origin())
 
     @torch.inference_mode()
@@ -230,7 +236,7 @@ class Tracker:
             raise BadMemory("the memory's tensors have other shapes than this tracker's")
         row, number = self._free_rows[0], frame.number
         self._bank.restore(row, number, saved.remembered)
-        before = View(saved.in_view, frame.stamp - saved.unseen, saved.share, _UNKNOWN)
+        before = View(saved.in_view, frame.stamp - saved.unseen, saved.share, _UNKNOWN, saved.region)
         began = number - max(saved.remembered.ages)
         record = ObjectRecord(row, began, since=number, views={number - 1: before})
         self._follow([record], frame)
@@ -261,10 +267,13 @@ class Tracker:
         self.reset()
         self._history.clear()
 
-    def _advance(self, features: Features, height: int, width: int, stamp: int) -> Tracks:
-        """Takes in an encoded image and tracks every object onto it."""
+    def _advance(self, features: Features | None, image: Tensor, stamp: int) -> Tracks:
+        """Takes in an image (1, H, W, 3), encoded unless that is done region by region, and tracks every object onto
+        it."""
+        height, width = image.shape[1:3]
         self._begin_stream_if_new(stamp, height, width)
-        frame = Frame(self._history.next_number, stamp, height, width, features)
+        cut_from = picture(image.to(self._network.device), self._size) if features is None else None
+        frame = Frame(self._history.next_number, stamp, height, width, features, cut_from)
         records = self._records()
         if records:
             self._follow(records, frame)
@@ -291,7 +300,7 @@ class Tracker:
         if searched:
             views = [before[row] for row in searched]
             lost = [self._thresholds.state(view, frame.stamp) == State.LOST and view.share < _SMALL for view in views]
-            self._propagation.follow(searched, frame, wary=lost)
+            self._propagation.follow(searched, frame, [view.region for view in views], wary=lost)
         if resting := [row for row in before if row not in searched]:
             self._propagation.rest(resting, [before[row].score for row in resting])
 
@@ -310,7 +319,8 @@ class Tracker:
         for number in range(start, self._history.next_number):
             frame, prompts = self._history.at(number), record.prompts_on(number)
             if prompts:
-                answer = self._propagation.prompt(record.row, frame, prompts, begins=record.began is None)
+                region = None if record.began is None else record.views[number - 1].region
+                answer = self._propagation.prompt(record.row, frame, prompts, region)
                 record.began = number if record.began is None else record.began
                 readings = answer if number == start else readings
             elif record.began is not None:
@@ -343,7 +353,8 @@ class Tracker:
 def track_together(
     trackers: Sequence[Tracker], images: Sequence[NDArray[np.uint8]], stamps: Sequence[int]
 ) -> list[Tracks]:
-    """`Tracker.track` for several cameras at once: one image each, encoded in one batch.
+    """`Tracker.track` for several cameras at once: one image each, encoded in one batch unless it is encoded in
+    regions.
 
     The trackers share a network and an image_size. Raises ValueError if they do not, and BadImage before anything has
     changed in any of them.
@@ -356,12 +367,13 @@ def track_together(
     for image in images:
         _check_image(image)
     pixels = [torch.from_numpy(np.ascontiguousarray(image)).unsqueeze(0) for image in images]
-    features = network.encode_image(torch.cat([network.prepare(one, size) for one in pixels]))
-    result = []
-    for k, (tracker, image, stamp) in enumerate(zip(trackers, images, stamps, strict=True)):
-        own = Features(features.fine[k : k + 1], features.middle[k : k + 1], features.top[k : k + 1])
-        result.append(tracker._advance(own, image.shape[0], image.shape[1], stamp))
-    return result
+    encoded: list[Features | None] = [None] * len(pixels)
+    if not network.config.search_context:
+        features = network.encode_image(torch.cat([network.prepare(one, size) for one in pixels]))
+        fine, middle, top = (maps.split(1) for maps in (features.fine, features.middle, features.top))
+        encoded = [Features(*own) for own in zip(fine, middle, top, strict=True)]
+    together = zip(trackers, encoded, pixels, stamps, strict=True)
+    return [tracker._advance(own, image, stamp) for tracker, own, image, stamp in together]
 
 
 def _check_image(image: NDArray[np.uint8]) -> None:

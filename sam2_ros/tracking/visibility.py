@@ -5,7 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from sam2_ros.geometry.search_region import SearchRegion
+
 from .tracks import State
+
+_WHOLE = SearchRegion()
 
 
 @dataclass(frozen=True)
@@ -53,12 +57,16 @@ class View:
     """Of the image that it covered then."""
     score: float
     """Object score logit of the newest frame up to this one on which it was searched for."""
+    region: SearchRegion = _WHOLE
+    """Where to look for it on the next frame."""
 
     @staticmethod
-    def after(before: View | None, stamp: int, share: float, score: float, *, in_view: bool) -> View:
+    def after(
+        before: View | None, stamp: int, share: float, score: float, region: SearchRegion = _WHOLE, *, in_view: bool
+    ) -> View:
         """Of a frame after the one before it, None on an object's first; share: of the image that its mask covers."""
         if in_view:
-            return View(True, stamp, share, score)
+            return View(True, stamp, share, score, region)
         if before is None:
-            return View(False, stamp, 0.0, score)
-        return View(False, before.last_seen, before.share, score)
+            return View(False, stamp, 0.0, score, region)
+        return View(False, before.last_seen, before.share, score, region)

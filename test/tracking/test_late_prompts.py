@@ -165,8 +165,11 @@ def tracker(network: Sam2) -> Tracker:
 BOX = Prompt(box=np.array([10, 5, 40, 30]))
 
 
-def test_a_prompt_never_encodes_an_image_again(tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracker._network, "encode_image", None)
+def test_a_prompt_never_encodes_a_whole_image_again(whole_network: Sam2, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker = Tracker(whole_network, capacity=2)
+    for number in range(20):
+        tracker.track(image(number), number * PERIOD)
+    monkeypatch.setattr(whole_network, "encode_image", None)
     assert tracker.prompt(BOX, stamp=13 * PERIOD).ids == (1,)
 
 

@@ -448,8 +448,8 @@ def test_a_lost_object_does_not_come_back_as_the_whole_image(network: Sam2) -> N
     assert states(wary=True) == [State.LOST] * 6
 
 
-def test_several_cameras_share_a_network_and_one_batch(network: Sam2, monkeypatch: pytest.MonkeyPatch) -> None:
-    alone, together = [[Tracker(network, capacity=2) for _ in range(2)] for _ in range(2)]
+def test_several_cameras_share_a_network_and_one_batch(whole_network: Sam2, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone, together = [[Tracker(whole_network, capacity=2) for _ in range(2)] for _ in range(2)]
     batches = []
     encode = Sam2.encode_image
     monkeypatch.setattr(Sam2, "encode_image", lambda self, x: batches.append(len(x)) or encode(self, x))
@@ -465,7 +465,7 @@ def test_several_cameras_share_a_network_and_one_batch(network: Sam2, monkeypatc
                 for tracker in trackers:
                     tracker.prompt(BOX)
     assert batches == [2, 1, 1] * 4
-    other = Tracker(network, image_size=96)
+    other = Tracker(whole_network, image_size=96)
     with pytest.raises(ValueError, match="must share one network and one image_size"):
         track_together([together[0], other], [image(0), image(0)], [9, 9])
 

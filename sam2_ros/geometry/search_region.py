@@ -1,0 +1,80 @@
+"""The part of an image in which an object is looked for, so that a small network sees a small object large."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+Box = tuple[float, float, float, float]
+"""x0 y0 x1 y1, in pixels of the image."""
+
+_ROOM = 1.5
+"""Edge of a region in longest sides of the object, at least, however thin the object is."""
+_SMALLEST = 1 / 16
+"""Edge of the smallest region, in edges of the image: smaller ones show nothing but pixels."""
+_WELL_INSIDE = 0.8
+"""Share of a region, around its middle, whose pixels are far enough from its edges."""
+_PACE = 1.15
+"""How much larger or smaller a region may be than the one before it."""
+
+
+@dataclass(frozen=True)
+class SearchRegion:
+    """A part of an image, with the image's proportions and inside it. Lengths are in edges of the image."""
+
+    x: float = 0.5
+    """Of the middle, from the left."""
+    y: float = 0.5
+    """Of the middle, from the top."""
+    scale: float = 1.0
+    """Width and height; 1 is the whole image."""
+
+    def __post_init__(self) -> None:
+        half = self.scale / 2
+        inside = all(half - 1e-6 <= middle <= 1 - half + 1e-6 for middle in (self.x, self.y))
+        if not (0 < self.scale <= 1 and inside):
+            raise ValueError(f"a search region must be inside the image: ({self.x}, {self.y}), scale {self.scale}")
+
+    @staticmethod
+    def around(box: Box, height: int, width: int, context: float) -> SearchRegion:
+        """The region for an object with this box, not empty, in an image of height x width pixels.
+
+        context: edge of the region for one edge of a square as large as the box, as in SiamFC (Bertinetto et al.,
+        2016).
+        """
+        x0, y0, x1, y1 = box[0] / width, box[1] / height, box[2] / width, box[3] / height
+        wide, high = x1 - x0, y1 - y0
+        scale = max(context * math.sqrt(wide * high), _ROOM * wide, _ROOM * high, _SMALLEST)
+        return SearchRegion.inside((x0 + x1) / 2, (y0 + y1) / 2, scale)
+
+    @staticmethod
+    def inside(x: float, y: float, scale: float) -> SearchRegion:
+        """The region nearest to this one that is no larger than the image and inside it."""
+        scale = min(1.0, scale)
+        low, high = scale / 2, 1 - scale / 2
+        return SearchRegion(min(max(x, low), high), min(max(y, low), high), scale)
+
+    def after(self, box: Box | None, height: int, width: int, context: float) -> SearchRegion:
+        """The region on the next image; box: of the object on this one, None if it was not seen in this region.
+
+        It goes with the object. Around one that is out of view it grows until it is the whole image.
+        """
+        if box is None:
+            return SearchRegion.inside(self.x, self.y, self.scale * _PACE)
+        target = SearchRegion.around(box, height, width, context)
+        scale = min(max(target.scale, self.scale / _PACE), self.scale * _PACE)
+        return SearchRegion.inside(target.x, target.y, scale)
+
+    def around_point(self, x: float, y: float, height: int, width: int) -> SearchRegion:
+        """A region of this one's size with a pixel of the image in its middle; this one if that is well inside."""
+        x, y = (x + 0.5) / width, (y + 0.5) / height
+        if max(abs(x - self.x), abs(y - self.y)) < _WELL_INSIDE * self.scale / 2:
+            return self
+        return SearchRegion.inside(x, y, self.scale)
+
+    def pixels(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """x0 y0 x1 y1 in an image of height x width pixels; x1 and y1 are one past the last pixel."""
+        wide, high = max(1, round(self.scale * width)), max(1, round(self.scale * height))
+        x0 = min(max(0, round((self.x - self.scale / 2) * width)), width - wide)
+        y0 = min(max(0, round((self.y - self.scale / 2) * height)), height - high)
+        return x0, y0, x0 + wide, y0 + high

@@ -1,0 +1,78 @@
+"""Between an image and what the network sees of it: all of it, once for all objects, or a region of it for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sam2_ros.geometry.masks import place_logits, resize_logits
+from sam2_ros.geometry.search_region import SearchRegion
+from sam2_ros.network import Features, Sam2
+
+from .errors import BadPrompt
+from .history import Frame
+
+_DETAIL = 6
+"""Edge of the largest image that is worth keeping for search regions, in edges of the network's input."""
+
+
+def picture(image: Tensor, size: int) -> Tensor:
+    """(1, H, W, 3) uint8 on the device as regions are cut out of it, its longer edge at most `_DETAIL` * size."""
+    height, width = image.shape[1:3]
+    scale = _DETAIL * size / max(height, width)
+    if scale >= 1:
+        return image
+    target = (max(1, round(scale * height)), max(1, round(scale * width)))
+    x = F.interpolate(image.permute(0, 3, 1, 2).float(), size=target, mode="bilinear", antialias=True)
+    return x.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+def see(network: Sam2, frame: Frame, regions: Sequence[SearchRegion], size: int) -> Features:
+    """Features of N regions of a frame, or of the whole frame, a batch of one, where that is what is encoded."""
+    if frame.image is None:
+        if frame.features is None:
+            raise ValueError("the frame has neither features nor an image")
+        return frame.features
+    cuts = []
+    for region in regions:
+        x0, y0, x1, y1 = region.pixels(*frame.seen)
+        cuts.append(network.prepare(frame.image[:, y0:y1, x0:x1], size))
+    return network.encode_image(torch.cat(cuts))
+
+
+def place(logits: Tensor, frame: Frame, regions: Sequence[SearchRegion]) -> Tensor:
+    """(N, 1, S / 4, S / 4) logits of N regions to (N, H, W) of the frame."""
+    if frame.image is None:
+        return resize_logits(logits, frame.height, frame.width)
+    placed = place_logits(logits, [region.pixels(*frame.seen) for region in regions], *frame.seen)
+    if frame.seen == (frame.height, frame.width):
+        return placed
+    return resize_logits(placed[:, None], frame.height, frame.width)
+
+
+def point_input(points: Sequence[tuple[float, float]], frame: Frame, region: SearchRegion, size: int) -> Tensor:
+    """(K, 2) pixels of the frame to (1, K, 2) pixels of the network's input."""
+    x0, y0, x1, y1 = region.pixels(*frame.seen)
+    per_pixel = torch.tensor([frame.seen[1] / frame.width, frame.seen[0] / frame.height])
+    scale = torch.tensor([size / (x1 - x0), size / (y1 - y0)])
+    return ((torch.tensor(points) * per_pixel - torch.tensor([x0, y0])) * scale).unsqueeze(0)
+
+
+def mask_input(mask: NDArray[np.bool_], frame: Frame, region: SearchRegion, size: int, network: Sam2) -> Tensor:
+    """(H, W) of the frame to (1, 1, S, S) of 0 and 1. Raises BadPrompt where nothing of it is left."""
+    image = torch.from_numpy(mask)[None, None].to(network.device).float()
+    if frame.seen != mask.shape:
+        image = F.interpolate(image, size=frame.seen, mode="bilinear", antialias=True)
+    x0, y0, x1, y1 = region.pixels(*frame.seen)
+    image = image[..., y0:y1, x0:x1]
+    if image.shape[-2:] != (size, size):
+        image = F.interpolate(image, size=(size, size), mode="bilinear", antialias=True)
+    image = (image >= 0.5).to(network.dtype)
+    if not image.any():
+        raise BadPrompt(f"the mask of {mask.sum()} pixels is too small for the network's input of {size}")
+    return image

@@ -1,0 +1,74 @@
+"""Where an object is looked for: around it, inside the image, no faster than a region may move and grow."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sam2_ros.geometry.search_region import SearchRegion
+
+
+def test_a_region_is_so_many_times_as_large_as_a_square_of_the_boxs_area() -> None:
+    # A tenth of the width and two fifths of the height: a square of as large an area has a fifth of each.
+    region = SearchRegion.around((270, 140, 320, 260), height=300, width=500, context=3.0)
+    assert (region.x, region.y) == pytest.approx((0.59, 2 / 3))
+    assert region.scale == pytest.approx(3 * 0.2)
+
+
+def test_a_thin_object_fits_into_its_region() -> None:
+    region = SearchRegion.around((100, 100, 300, 102), height=400, width=400, context=2.0)
+    assert region.scale == pytest.approx(1.5 * 0.5)
+
+
+def test_a_region_is_inside_the_image_and_never_less_than_a_sixteenth() -> None:
+    assert SearchRegion.around((0, 0, 1, 1), 400, 400, context=3.0) == SearchRegion(1 / 32, 1 / 32, 1 / 16)
+    assert SearchRegion.around((0, 0, 300, 300), 400, 400, context=3.0) == SearchRegion()
+
+
+def test_it_goes_with_the_object_but_grows_and_shrinks_slowly() -> None:
+    region = SearchRegion(0.5, 0.5, 0.4)
+    larger = region.after((100, 100, 300, 300), 400, 400, context=3.0)
+    assert (larger.x, larger.y, larger.scale) == pytest.approx((0.5, 0.5, 0.4 * 1.15))
+    smaller = region.after((240, 240, 244, 244), 400, 400, context=3.0)
+    assert (smaller.x, smaller.y, smaller.scale) == pytest.approx((0.605, 0.605, 0.4 / 1.15))
+
+
+def test_around_what_is_out_of_view_it_becomes_the_whole_image() -> None:
+    region = SearchRegion(0.9, 0.5, 0.1)
+    scales = []
+    for _ in range(30):
+        region = region.after(None, 400, 400, context=3.0)
+        scales.append(region.scale)
+    assert scales == sorted(scales)
+    assert region == SearchRegion()
+
+
+def test_a_point_well_inside_moves_nothing_and_any_other_is_in_the_middle() -> None:
+    region = SearchRegion(0.5, 0.5, 0.5)
+    assert region.around_point(229, 199, height=400, width=400) is region
+    assert region.around_point(299.5, 199.5, height=400, width=400) == SearchRegion(0.75, 0.5, 0.5)
+    assert region.around_point(399, 199.5, height=400, width=400).x == 0.75
+
+
+def test_pixels_of_an_odd_image() -> None:
+    assert SearchRegion().pixels(33, 57) == (0, 0, 57, 33)
+    assert SearchRegion(0.75, 0.25, 0.5).pixels(40, 80) == (40, 0, 80, 20)
+
+
+@given(
+    x=st.floats(-1, 2),
+    y=st.floats(-1, 2),
+    scale=st.floats(1e-3, 3),
+    height=st.integers(1, 50),
+    width=st.integers(1, 50),
+)
+def test_its_pixels_are_always_some_of_the_images(x: float, y: float, scale: float, height: int, width: int) -> None:
+    x0, y0, x1, y1 = SearchRegion.inside(x, y, scale).pixels(height, width)
+    assert 0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height
+
+
+@pytest.mark.parametrize("x, y, scale", [(0.5, 0.5, 0), (0.5, 0.5, 1.1), (0.1, 0.5, 0.5), (0.5, float("nan"), 0.5)])
+def test_a_region_that_is_not_inside_is_refused(x: float, y: float, scale: float) -> None:
+    with pytest.raises(ValueError, match="must be inside the image"):
+        SearchRegion(x, y, scale)

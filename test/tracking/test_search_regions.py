@@ -1,0 +1,104 @@
+"""A network that looks for each object in a region of its own: what it is shown, and where its answers lie."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from sam2_ros.geometry.search_region import SearchRegion
+from sam2_ros.network import Sam2
+from sam2_ros.tracking import Prompt, Tracker
+from sam2_ros.tracking.history import Frame
+from sam2_ros.tracking.sight import mask_input, picture, place, point_input, see
+
+HEIGHT, WIDTH, SIZE = 120, 160, 64
+
+
+def image(number: int, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
+    return np.random.default_rng(number).integers(0, 255, (height, width, 3), dtype=np.uint8)
+
+
+def frame(number: int = 0) -> Frame:
+    return Frame(0, 0, HEIGHT, WIDTH, None, torch.from_numpy(image(number))[None])
+
+
+def test_what_is_seen_of_a_region_is_what_is_seen_of_an_image_of_it(region_network: Sam2) -> None:
+    regions = [SearchRegion(0.25, 0.75, 0.5), SearchRegion()]
+    seen = see(region_network, frame(), regions, SIZE)
+    assert seen.top.shape[0] == 2
+    for k, part in enumerate((image(0)[60:, :80], image(0))):
+        alone = region_network.encode_image(region_network.prepare(torch.from_numpy(part.copy())[None], SIZE))
+        torch.testing.assert_close(seen.top[k], alone.top[0], atol=1e-4, rtol=1e-4)
+
+
+def test_an_answer_lies_where_its_region_does_and_nothing_lies_around() -> None:
+    masks = place(torch.full((1, 1, 16, 16), 3.0), frame(), [SearchRegion(0.25, 0.75, 0.5)]) > 0
+    expected = np.zeros((HEIGHT, WIDTH), bool)
+    expected[60:, :80] = True
+    np.testing.assert_array_equal(masks[0].numpy(), expected)
+
+
+def test_points_and_masks_are_seen_where_they_are(region_network: Sam2) -> None:
+    region = SearchRegion(0.25, 0.75, 0.5)
+    points = point_input([(0, 60), (80, 120), (20, 75)], frame(), region, SIZE)
+    torch.testing.assert_close(points[0], torch.tensor([[0.0, 0], [64, 64], [16, 16]]))
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[60:90, 40:] = True
+    seen = mask_input(mask, frame(), region, SIZE, region_network)[0, 0]
+    assert seen[:32, 32:].all() and seen.sum() == 32 * 32
+
+
+def test_a_large_image_is_kept_small_and_its_answers_are_as_large_as_it_is(region_network: Sam2) -> None:
+    assert picture(torch.zeros(1, 300, 384, 3, dtype=torch.uint8), SIZE).shape == (1, 300, 384, 3)
+    assert picture(torch.zeros(1, 768, 576, 3, dtype=torch.uint8), SIZE).shape == (1, 384, 288, 3)
+    tracker = Tracker(region_network, capacity=1)
+    tracker.track(image(0, 600, 800), 0)
+    mask = np.zeros((600, 800), bool)
+    mask[400:500, 600:700] = True
+    answer = tracker.prompt(Prompt(mask=mask))
+    assert answer.masks.shape == (1, 600, 800)
+    assert (answer.masks[0] & mask).sum() / (answer.masks[0] | mask).sum() > 0.9
+
+
+def test_a_small_object_is_seen_large(region_network: Sam2, whole_network: Sam2) -> None:
+    """A mask of 6x6 pixels, which is less than a pixel of the answer to the whole image, comes back as it was."""
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[50:56, 70:76] = True
+    overlap = {}
+    for name, network in (("regions", region_network), ("whole", whole_network)):
+        tracker = Tracker(network, capacity=1)
+        tracker.track(image(0), 0)
+        answer = tracker.prompt(Prompt(mask=mask)).masks[0]
+        overlap[name] = (answer & mask).sum() / (answer | mask).sum()
+    assert overlap["regions"] > 0.8 > overlap["whole"]
+
+
+def test_a_click_outside_the_region_is_answered_where_it_is(region_network: Sam2) -> None:
+    tracker = Tracker(region_network, capacity=1)
+    tracker.track(image(0), 0)
+    tracker.prompt(Prompt(box=np.array([10, 10, 30, 30])))
+    tracker.track(image(1), 1)
+    before = tracker._propagation.regions[tracker._objects[1].row]
+    tracker.prompt(Prompt(points=np.array([[150, 110]]), labels=np.array([1])), object_id=1)
+    after = tracker._propagation.regions[tracker._objects[1].row]
+    x0, y0, x1, y1 = after.pixels(HEIGHT, WIDTH)
+    assert x0 <= 150 < x1 and y0 <= 110 < y1
+    assert after.scale == pytest.approx(before.scale)
+
+
+def test_prompts_of_one_image_are_all_seen(region_network: Sam2) -> None:
+    """A mask, and then a box elsewhere, which would leave nothing of the mask if the region were the box's alone."""
+    tracker = Tracker(region_network, capacity=1)
+    tracker.track(image(0), 0)
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[5:15, 5:15] = True
+    tracker.prompt(Prompt(mask=mask))
+    tracker.prompt(Prompt(box=np.array([130, 90, 150, 110])), object_id=1)
+    x0, y0, x1, y1 = tracker._propagation.regions[tracker._objects[1].row].pixels(HEIGHT, WIDTH)
+    assert x0 <= 5 and y0 <= 5 and x1 >= 150 and y1 >= 110
+
+
+def test_without_objects_nothing_is_encoded(region_network: Sam2, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(region_network, "encode_image", None)
+    assert Tracker(region_network).track(image(0), 0).ids == ()
