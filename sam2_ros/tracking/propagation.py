@@ -24,6 +24,9 @@ from .tracks import Prompt, Readings
 _WHOLE_IMAGE = 0.9
 """Share of the image, or of a search region, from which a mask counts as one of all of it."""
 
+_TRIED = (1.0, 0.57, 0.33, 0.2, 0.12)
+"""Sizes of the regions around a click that are tried to find how large an object it means."""
+
 _UNSURE = SearchRegion(scale=0.5)
 """Size of the region around a click that was answered by nothing."""
 
@@ -113,18 +116,29 @@ class Propagation:
             # All of what was ever said on this frame, since what came first counts too.
             x0, y0, x1, y1 = zip(*boxes, *((x, y, x + 1, y + 1) for x, y in clicks), strict=True)
             return SearchRegion.around((min(x0), min(y0), max(x1), max(y1)), *size, context)
-        region = self._glance(frame, prompts) if region is None else region
+        region = self._glance(frame, prompts, clicks) if region is None else region
         return region.around_point(*clicks[-1], *size) if clicks else region
 
-    def _glance(self, frame: Frame, prompts: Sequence[Prompt]) -> SearchRegion:
-        """The region of what was clicked on: the whole image tells roughly how large it is."""
-        whole = SearchRegion()
-        features = see(self._network, frame, [whole], self._size)
-        choice, _ = self._answer([], frame, whole, features, [replace(prompt, candidate=0) for prompt in prompts])
-        mask = (place(choice.logits, frame, [whole])[0] > 0).cpu().numpy()
-        if not mask.any():
-            return _UNSURE
-        return SearchRegion.around(_box(mask), frame.height, frame.width, self._network.config.search_context)
+    def _glance(self, frame: Frame, prompts: Sequence[Prompt], clicks: Sequence[tuple[float, float]]) -> SearchRegion:
+        """The region of what was clicked on, of which nobody has said how large it is: several sizes are tried.
+
+        Taken is the answer that promises the best IoU, the less so the more its object differs from what is usual in a
+        region of the size that was tried. clicks: the positive ones.
+        """
+        size, context = (frame.height, frame.width), self._network.config.search_context
+        first = [replace(prompt, candidate=0) for prompt in prompts]
+        best, promise = _UNSURE, 0.0
+        for scale in _TRIED if clicks else _TRIED[:1]:
+            tried = SearchRegion(scale=scale).around_point(*(clicks[-1] if clicks else (0.0, 0.0)), *size)
+            choice, _ = self._answer([], frame, tried, see(self._network, frame, [tried], self._size), first)
+            mask = (place(choice.logits, frame, [tried])[0] > 0).cpu().numpy()
+            if mask.any():
+                found = SearchRegion.around(_box(mask), *size, context)
+                fit = min(found.scale / tried.scale, tried.scale / found.scale)
+                value = float(choice.iou[0]) * fit**0.5
+                if value > promise:
+                    best, promise = found, value
+        return best
 
     def _tracked(self, rows: Sequence[int], number: int, features: Features) -> Choice:
         """Where the objects are on the frame of that number by what they remember."""
