@@ -44,7 +44,7 @@ _SMALL = 0.5
 class Tracker:
     """Follows objects through the images of one camera. Several trackers may share a network.
 
-    Memory is allocated here once and never grows. Not thread-safe: one thread calls it.
+    Memory is allocated once, some of it with the first image, and never grows. Not thread-safe: one thread calls it.
     """
 
     def __init__(

@@ -69,7 +69,8 @@ class Tracks:
     masks: NDArray[np.bool_]
     """(N, H, W) at the image's size."""
     logits: NDArray[np.float32]
-    """(N, S / 4, S / 4) mask logits at a quarter of the network's input; -1024 where the object is not in view."""
+    """(N, S / 4, S / 4) mask logits at a quarter of the network's input, which is the image, or the part of it in which
+    the object was looked for; -1024 where the object is not in view."""
     boxes: NDArray[np.float32]
     """(N, 4) x0 y0 x1 y1 in pixels, x1 and y1 one past the mask's last pixel; zero where the mask is empty."""
     centroids: NDArray[np.float32]

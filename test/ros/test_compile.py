@@ -32,9 +32,13 @@ def nothing_compiled_before(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 @pytest.fixture
 def small(tmp_path: Path) -> str:
     """The file of a small network with random weights, for which everything is in view."""
+    return _small(tmp_path, search_context=0.0)
+
+
+def _small(tmp_path: Path, search_context: float) -> str:
     torch.manual_seed(1)
     sizes = {"d_model": 32, "mem_dim": 8, "num_layers": 1, "dim_feedforward": 16, "decoder_mlp_dim": 16}
-    config = Sam2Config(image_size=64, trunk="efficientnet_lite0", **sizes)
+    config = Sam2Config(image_size=64, trunk="efficientnet_lite0", search_context=search_context, **sizes)
     network = Sam2(config)
     network.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.data += 5.0
     file = tmp_path / "small.safetensors"
@@ -66,8 +70,9 @@ def _life(tracker: Tracker) -> list[Tracks]:
     return seen
 
 
-def test_all_is_compiled_before_the_first_image(small: str) -> None:
-    network = load_network(small, device="cpu")
+@pytest.mark.parametrize("search_context", [0.0, 3.0], ids=["whole", "regions"])
+def test_all_is_compiled_before_the_first_image(tmp_path: Path, search_context: float) -> None:
+    network = load_network(_small(tmp_path, search_context), device="cpu")
     network.compile_parts(backend="eager")
     warm_up([Tracker(network, capacity=5) for _ in range(2)])
 
