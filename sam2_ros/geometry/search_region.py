@@ -20,7 +20,10 @@ _PACE = 1.15
 
 @dataclass(frozen=True)
 class SearchRegion:
-    """A part of an image, with the image's proportions and inside it. Lengths are in edges of the image."""
+    """A part of an image, with the image's proportions and inside it. Lengths are in edges of the image.
+
+    Raises ValueError where it would not be inside.
+    """
 
     x: float = 0.5
     """Of the middle, from the left."""
@@ -49,7 +52,7 @@ class SearchRegion:
 
     @staticmethod
     def inside(x: float, y: float, scale: float) -> SearchRegion:
-        """The region nearest to this one that is no larger than the image and inside it."""
+        """The region with this middle and size, made no larger than the image and moved until all of it is inside."""
         scale = min(1.0, scale)
         low, high = scale / 2, 1 - scale / 2
         return SearchRegion(min(max(x, low), high), min(max(y, low), high), scale)

@@ -58,7 +58,7 @@ class Propagation:
         regions: where each is looked for; wary: of which objects a mask of all of it is not believed.
         """
         features = see(self._network, frame, regions, self._size)
-        choice = self._tracked(rows, frame.number, features)
+        choice = self._tracked(features, self._network.attend(features.top, self._bank.read(rows, frame.number)))
         if any(wary):
             whole = (choice.logits > 0).float().mean(dim=(1, 2, 3)) > _WHOLE_IMAGE
             choice = self._network.hide(choice, whole & torch.tensor(list(wary), device=whole.device))
@@ -129,7 +129,8 @@ class Propagation:
         first = [replace(prompt, candidate=0) for prompt in prompts]
         best, promise = _UNSURE, 0.0
         for scale in _TRIED if clicks else _TRIED[:1]:
-            tried = SearchRegion(scale=scale).around_point(*(clicks[-1] if clicks else (0.0, 0.0)), *size)
+            tried = SearchRegion(scale=scale)
+            tried = tried.around_point(*clicks[-1], *size) if clicks else tried
             choice, _ = self._answer([], frame, tried, see(self._network, frame, [tried], self._size), first)
             mask = (place(choice.logits, frame, [tried])[0] > 0).cpu().numpy()
             if mask.any():
@@ -140,11 +141,10 @@ class Propagation:
                     best, promise = found, value
         return best
 
-    def _tracked(self, rows: Sequence[int], number: int, features: Features) -> Choice:
-        """Where the objects are on the frame of that number by what they remember."""
+    def _tracked(self, features: Features, conditioned: Tensor) -> Choice:
+        """Where N objects are by what they remember, with which the features were conditioned."""
         network = self._network
-        conditioned = network.attend(features.top, self._bank.read(rows, number))
-        answer = network.decode(features, conditioned, *network.no_points(len(rows)))
+        answer = network.decode(features, conditioned, *network.no_points(len(conditioned)))
         return network.choose(answer, multimask=True)
 
     def _answer(
@@ -159,11 +159,12 @@ class Propagation:
 
         row: of the object, empty if it has no memory of earlier frames; features: of the region.
         """
-        network, top, tracked = self._network, features.top, None
-        conditioned = network.without_memory(top)
+        network = self._network
         if row:
-            tracked = self._tracked(row, frame.number, features)
-            conditioned = network.attend(top, self._bank.read(row, frame.number))
+            conditioned = network.attend(features.top, self._bank.read(row, frame.number))
+            tracked = self._tracked(features, conditioned)
+        else:
+            conditioned, tracked = network.without_memory(features.top), None
         answered, clicks = tracked, list[_Click]()
         for prompt in prompts:
             if prompt.mask is not None:
