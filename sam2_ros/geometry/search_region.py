@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
 Box = tuple[float, float, float, float]
 """x0 y0 x1 y1, in pixels of the image."""
 
@@ -16,6 +20,8 @@ _WELL_INSIDE = 0.8
 """Share of a region, around its middle, whose pixels are far enough from its edges."""
 _PACE = 1.15
 """How much larger or smaller a region may be than the one before it."""
+_STRAY = 0.25
+"""Share of the largest piece of a mask below which another piece does not count as the object."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,25 @@ class SearchRegion:
         if max(abs(x - self.x), abs(y - self.y)) < _WELL_INSIDE * self.scale / 2:
             return self
         return SearchRegion.inside(x, y, self.scale)
+
+    def box_of(self, mask: NDArray[np.bool_], height: int, width: int) -> Box | None:
+        """The box in an image of height x width pixels of an object with this mask (h, w) of the region; None where
+        there is none. Small pieces beside a large one do not count, so that the region does not grow with what strays.
+        """
+        count, _, pieces, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+        if count == 1:
+            return None
+        pieces = pieces[1:]  # without the background
+        areas = pieces[:, cv2.CC_STAT_AREA]
+        left, top, wide, high = pieces[areas >= _STRAY * areas.max(), :4].T
+        x0, y0, x1, y1 = self.pixels(height, width)
+        per_column, per_row = (x1 - x0) / mask.shape[1], (y1 - y0) / mask.shape[0]
+        return (
+            x0 + per_column * float(left.min()),
+            y0 + per_row * float(top.min()),
+            x0 + per_column * float((left + wide).max()),
+            y0 + per_row * float((top + high).max()),
+        )
 
     def pixels(self, height: int, width: int) -> tuple[int, int, int, int]:
         """x0 y0 x1 y1 in an image of height x width pixels; x1 and y1 are one past the last pixel."""

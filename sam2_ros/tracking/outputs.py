@@ -57,21 +57,22 @@ class Outputs:
         scores = self._propagation.scores[rows]
         in_view = (scores > limits) & (measures.areas > 0)
         # One copy to the host; float64 holds every area, score and pixel as it is.
-        facts = torch.stack((in_view.double(), measures.areas.double(), scores.double()), dim=1)
-        seen = torch.cat((facts, measures.boxes.double()), dim=1).tolist()
-        for record, view, (visible, area, score, *box) in zip(records, before, seen, strict=True):
+        seen = torch.stack((in_view.double(), measures.areas.double(), scores.double()), dim=1).tolist()
+        regions = self._next_regions(rows, in_view, frame)
+        for record, view, region, (visible, area, score) in zip(records, before, regions, seen, strict=True):
             share = area / (frame.height * frame.width)
-            region = self._next_region(record.row, box if visible else None, frame)
             record.views[frame.number] = View.after(view, frame.stamp, share, score, region, in_view=bool(visible))
         return Look(rows, logits, masks & in_view[:, None, None], in_view, measures.only(in_view))
 
-    def _next_region(self, row: int, box: Sequence[float] | None, frame: Frame) -> SearchRegion:
-        """Where to look for an object that has this box on a frame, None if it is out of view."""
-        region = self._propagation.regions[row]
+    def _next_regions(self, rows: Tensor, in_view: Tensor, frame: Frame) -> list[SearchRegion]:
+        """Where to look on the next frame for the objects of these rows, some of which are in view on this one."""
+        regions = [self._propagation.regions[row] for row in rows.tolist()]
         if not self._search_context:
-            return region
-        corners = None if box is None else (box[0], box[1], box[2], box[3])
-        return region.after(corners, frame.height, frame.width, self._search_context)
+            return regions
+        size = (frame.height, frame.width)
+        answers = (self._propagation.logits[rows, 0] > 0) & in_view[:, None, None]
+        boxes = [region.box_of(mask, *size) for region, mask in zip(regions, answers.cpu().numpy(), strict=True)]
+        return [region.after(box, *size, self._search_context) for region, box in zip(regions, boxes, strict=True)]
 
     def tracks(self, ids: tuple[int, ...], records: Sequence[ObjectRecord], frame: Frame, look: Look) -> Tracks:
         """All objects on the newest frame, brought back to the host; look: at these records on this frame."""

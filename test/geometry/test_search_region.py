@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +43,22 @@ def test_around_what_is_out_of_view_it_becomes_the_whole_image() -> None:
         scales.append(region.scale)
     assert scales == sorted(scales)
     assert region == SearchRegion()
+
+
+def test_the_box_of_a_mask_lies_where_the_region_does() -> None:
+    mask = np.zeros((48, 48), bool)
+    mask[12:24, 24:36] = True
+    assert SearchRegion(0.75, 0.5, 0.5).box_of(mask, height=192, width=384) == (288, 72, 336, 96)
+    assert SearchRegion().box_of(np.zeros((48, 48), bool), height=192, width=384) is None
+
+
+def test_stray_pieces_do_not_count_but_halves_do() -> None:
+    mask = np.zeros((48, 48), bool)
+    mask[20:28, 20:28] = True
+    mask[2:5, 40:45] = True
+    assert SearchRegion().box_of(mask, height=48, width=48) == (20, 20, 28, 28)
+    mask[30:36, 20:28] = True
+    assert SearchRegion().box_of(mask, height=48, width=48) == (20, 20, 28, 36)
 
 
 def test_a_point_well_inside_moves_nothing_and_any_other_is_in_the_middle() -> None:
