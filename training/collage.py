@@ -7,18 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bank import Bank, Image
-from .things import Array, Thing, beside, crop, dressed, joined, passer, random_thing, wander
+from .things import Array, Thing, beside, blend_in, crop, dressed, joined, passer, random_thing, wander
 
 
 def collage(
     bank: Bank, random: np.random.Generator, frames: int, size: int
 ) -> tuple[Image, Image, list[tuple[int, ...]]]:
     """Images (T, S, S, 3), labels (T, S, S), and the objects to follow, each as the labels that it is made of."""
-    things = _cast(bank, random, frames)
+    things = _cast(bank, random, frames, calm=random.random() < 0.6)
     wholes = _number(things)
     background = _background(bank, random, size)
     views = _camera(random, frames, size, followed=things[random.integers(len(things))])
     edge = background.shape[0]
+    for thing in things:
+        if random.random() < 0.3:
+            blend_in(thing, _around(background, thing, size), random)
     rest = np.array([[1, 0, (size - edge) / 2], [0, 1, (size - edge) / 2], [0, 0, 1.0]])
     shutter = random.uniform(0.2, 1.0) if random.random() < 0.35 else 0.0
     images = np.empty((frames, size, size, 3), np.uint8)
@@ -28,15 +31,26 @@ def collage(
         for thing in things:
             for one in (thing, *thing.parts):
                 draw(images[t], labels[t], one, t, views[t], shutter)
+    if random.random() < 0.75:
+        wholes = [whole for whole in wholes if _shown(things, labels[0], whole) > 0.45]
     return images, labels, wholes
 
 
-def _cast(bank: Bank, random: np.random.Generator, frames: int) -> list[Thing]:
-    """Who takes part, from the back to the front."""
+def _shown(things: list[Thing], labels: Image, whole: tuple[int, ...]) -> float:
+    """About what share of an object is in the first picture, and not behind another."""
+    size = len(labels)
+    members = [one for thing in things for one in (thing, *thing.parts) if one.label in whole]
+    own = sum((one.sprite[..., 3] > 127).sum() * np.prod(one.scale[0]) * size**2 for one in members)
+    return float(np.isin(labels, whole).sum() / max(1.0, own))
+
+
+def _cast(bank: Bank, random: np.random.Generator, frames: int, *, calm: bool) -> list[Thing]:
+    """Who takes part, from the back to the front. calm: all of them move as most things do before a camera, by a small
+    part of themselves from one frame to the next."""
     things: list[Thing] = []
     for _ in range(random.integers(2, 6)):
         like = things[random.integers(len(things))].sprite if things and random.random() < 0.2 else None
-        thing = random_thing(bank, random, frames, sprite=like)
+        thing = random_thing(bank, random, frames, sprite=like, calm=calm)
         if random.random() < 0.25:
             joined(bank, random, thing)
         elif things and random.random() < 0.4:
@@ -80,6 +94,15 @@ def _background(bank: Bank, random: np.random.Generator, size: int) -> Image:
     return picture
 
 
+def _around(background: Image, thing: Thing, size: int) -> Image:
+    """What of the background is behind a thing on the first frame, and as much again around it."""
+    margin = (len(background) - size) / 2
+    x, y = thing.place[0] * size + margin
+    reach = max(8.0, max(thing.sprite.shape[:2]) * float(thing.scale[0].max()) * size)
+    x0, y0, x1, y1 = np.array([x - reach, y - reach, x + reach, y + reach]).clip(0, len(background)).astype(int)
+    return background[y0:y1, x0:x1]
+
+
 def _camera(random: np.random.Generator, frames: int, size: int, *, followed: Thing) -> Array:
     """(T, 3, 3) from the scene to each picture, pixels; the identity on the first. Sometimes the camera keeps a thing
     where it is in the picture, so that all else flies past."""
@@ -115,15 +138,16 @@ def _transform(thing: Thing, t: int, size: int) -> Array:
 
 
 def _bent(thing: Thing, t: int) -> Image:
-    """The sprite as it is bent at frame t, with a margin for what bends outwards."""
+    """The sprite as it looks and is bent at frame t, with a margin for what bends outwards."""
+    sprite = thing.sprite if thing.skin is None else thing.skin.over(thing.sprite, t)
     if thing.wave is None:
-        return thing.sprite
+        return sprite
     height, width = thing.sprite.shape[:2]
     (ax, fx, px), (ay, fy, py) = thing.wave[t]
     rows, columns = np.arange(height, dtype=np.float32), np.arange(width, dtype=np.float32)
     x = columns[None, :] + (ax * width * np.sin(2 * np.pi * fx * rows / height + px)).astype(np.float32)[:, None]
     y = rows[:, None] + (ay * height * np.sin(2 * np.pi * fy * columns / width + py)).astype(np.float32)[None, :]
-    return np.asarray(cv2.remap(thing.sprite, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT), np.uint8)
+    return np.asarray(cv2.remap(sprite, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT), np.uint8)
 
 
 def draw(picture: Image, labels: Image, thing: Thing, t: int, view: Array, shutter: float) -> None:

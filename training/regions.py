@@ -49,7 +49,7 @@ def follow_object(
     edge = images.shape[1]
     region = SearchRegion.around(_box(masks[0]) or (0, 0, edge, edge), edge, edge, context)
     region = _shaken(region, random, 0.1)
-    slip = float(random.choice((0.03, 0.1, 0.25), p=(0.5, 0.35, 0.15)))
+    slip = float(random.choice((0.02, 0.07, 0.2), p=(0.5, 0.35, 0.15)))
     seen, truth = np.empty((len(images), size, size, 3), np.uint8), np.empty((len(images), size, size), bool)
     for t, (image, mask) in enumerate(zip(images, masks, strict=True)):
         x0, y0, x1, y1 = _shaken(region, random, slip if t else 0.0).pixels(edge, edge)

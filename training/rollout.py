@@ -87,7 +87,8 @@ def roll(
                 loss = [*loss, *more]
         losses += loss
         chosen.append(choice.logits[:, 0].detach())
-        past.memories.append(_remember(network, features, choice, binary=conditioning))
+        remembered = choice if conditioning else replace(choice, logits=_spoil(choice.logits, random))
+        past.memories.append(_remember(network, features, remembered, binary=conditioning))
         past.pointers.append(choice.pointer)
         past.frames.append(t)
         past.conditioning.append(conditioning)
@@ -177,6 +178,26 @@ def _remember(network: Sam2, features: Features, choice: Choice, *, binary: bool
     logits = F.interpolate(choice.logits.float(), size=(size, size), mode="bilinear", align_corners=False)
     masks = (logits > 0).float() if binary else logits.sigmoid()
     return network.encode_memory(features.top, masks, choice.score)
+
+
+def _spoil(logits: Tensor, random: np.random.Generator) -> Tensor:
+    """Mask logits (N, 1, h, w) of which a quarter lose or gain a round piece: what is wrong in a memory must not stay
+    wrong for ever, which clips that begin with the truth and are short would never teach."""
+    height, width = logits.shape[-2:]
+    rows, columns = torch.arange(height, device=logits.device)[:, None], torch.arange(width, device=logits.device)
+    out = []
+    for one in logits.split(1):
+        found = (one[0, 0] > 0).nonzero().cpu().numpy()
+        if len(found) and random.random() < 0.25:
+            y, x = found[random.integers(len(found))]
+            gains = random.random() < 0.4
+            reach = float(random.uniform(0.25, 0.7)) * len(found) ** 0.5
+            if gains:  # somewhere about the object, not in the middle of it
+                y, x = np.array((y, x)) + random.normal(0, reach, 2)
+            piece = (rows - float(y)) ** 2 + (columns - float(x)) ** 2 < reach**2
+            one = torch.where(piece, 6.0 if gains else -6.0, one)
+        out.append(one)
+    return torch.cat(out)
 
 
 def _corrective(predicted: Tensor, truth: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:

@@ -14,6 +14,31 @@ Array = NDArray[np.float64]
 
 
 @dataclass
+class Skin:
+    """The surface of a thing that turns or shines: another picture slides over it, and the light goes round it."""
+
+    picture: Image
+    """(2h, 2w, 3) for a sprite of (h, w)."""
+    opacity: float
+    slide: Array
+    """(T, 2) x y of the part that is seen, in sprite edges, 0 to 1."""
+    light: Array
+    """(T, 2) how much brighter the right and the lower edge are than the middle."""
+
+    def over(self, sprite: Image, t: int) -> Image:
+        """The sprite as it looks at frame t."""
+        height, width = sprite.shape[:2]
+        x, y = (self.slide[t] * (width, height)).astype(int)
+        seen = self.picture[y : y + height, x : x + width]
+        colours = cv2.addWeighted(sprite[..., :3], 1 - self.opacity, seen, self.opacity, 0)
+        across, down = np.linspace(-1, 1, width)[None, :], np.linspace(-1, 1, height)[:, None]
+        light = (1 + self.light[t, 0] * across + self.light[t, 1] * down).astype(np.float32)
+        out = sprite.copy()
+        out[..., :3] = (colours * light[..., None]).clip(0, 255)
+        return out
+
+
+@dataclass
 class Thing:
     """A sprite and its way. Lengths are in edges of the picture, angles in radians; T frames."""
 
@@ -29,6 +54,8 @@ class Thing:
     """(T, 2) how the far side shrinks, as seen in perspective; 0 for none."""
     wave: Array | None = None
     """(T, 2, 3) amplitude in sprite edges, cycles and phase of a bend along x and along y; None for a stiff thing."""
+    skin: Skin | None = None
+    """What changes on its surface as it turns; None where the sprite stays as it is."""
     label: int = 0
     followed: bool = True
     parts: list[Thing] = field(default_factory=list)
@@ -45,11 +72,16 @@ def wander(random: np.random.Generator, frames: int, speed: float, dims: int) ->
     return way - way[0]
 
 
-def random_thing(bank: Bank, random: np.random.Generator, frames: int, *, sprite: Image | None = None) -> Thing:
-    """Anything anywhere, on its way with a speed between none and most of a tenth of the picture a frame."""
+def random_thing(
+    bank: Bank, random: np.random.Generator, frames: int, *, sprite: Image | None = None, calm: bool = False
+) -> Thing:
+    """Anything anywhere, on its way with a speed between none and most of a tenth of the picture a frame, or where
+    calm between none and a tenth of itself."""
     sprite = dressed(bank, random) if sprite is None else sprite
     pace = float(random.choice((0.0, 0.3, 1.0, 2.5), p=(0.15, 0.3, 0.35, 0.2)))
     size = float(np.exp(random.uniform(np.log(0.04), np.log(0.85))))
+    if calm:
+        pace *= min(1.0, 1.6 * size)
     thing = Thing(
         sprite,
         place=random.uniform(0.08, 0.92, 2) + wander(random, frames, 0.018 * pace, 2),
@@ -62,9 +94,39 @@ def random_thing(bank: Bank, random: np.random.Generator, frames: int, *, sprite
         thing.wave[..., 0] = random.uniform(0.02, 0.09, 2)
         thing.wave[..., 1] = random.uniform(0.5, 1.8, 2)
         thing.wave[..., 2] = random.uniform(0, 2 * np.pi, 2) + np.arange(frames)[:, None] * random.normal(0, 0.6, 2)
+    if random.random() < 0.3 and frames > 1:
+        _turn(bank, thing, random)
     if random.random() < 0.12 and frames > 3:
         _leave_and_return(thing, random)
     return thing
+
+
+def _turn(bank: Bank, thing: Thing, random: np.random.Generator) -> None:
+    """Lets it turn or shine: its outline becomes wider or narrower while its surface moves past."""
+    frames = len(thing.place)
+    height, width = thing.sprite.shape[:2]
+    picture = cv2.resize(crop(bank, random, 2 * max(height, width)), (2 * width, 2 * height))
+    slide = random.uniform(0.2, 0.8, 2) + wander(random, frames, 0.06, 2)
+    angle = random.uniform(0, 2 * np.pi) + wander(random, frames, 0.25, 1)[:, 0]
+    light = random.uniform(0, 0.5) * np.column_stack((np.cos(angle), np.sin(angle)))
+    thing.skin = Skin(np.asarray(picture, np.uint8), float(random.uniform(0.15, 0.9)), slide.clip(0, 1), light)
+    thing.scale = thing.scale * np.exp(wander(random, frames, 0.05, 2))
+
+
+def blend_in(thing: Thing, surroundings: Image, random: np.random.Generator) -> None:
+    """Gives it colours much like those around it, as in haze, dust or smoke.
+
+    surroundings: (h, w, 3)
+    """
+    colours = thing.sprite[..., :3].astype(np.float32)
+    solid = colours[thing.sprite[..., 3] > 127]
+    if not len(solid) or not surroundings.size:
+        return
+    nearness, contrast = random.uniform(0.4, 0.95), random.uniform(0.35, 1.0)
+    mean = solid.mean(axis=0)
+    aim = mean + nearness * (surroundings.reshape(-1, 3).mean(axis=0) - mean)
+    thing.sprite = thing.sprite.copy()
+    thing.sprite[..., :3] = ((colours - mean) * contrast + aim).clip(0, 255)
 
 
 def _leave_and_return(thing: Thing, random: np.random.Generator) -> None:

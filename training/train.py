@@ -2,7 +2,7 @@
 
     python -m training.train
 
-Runs in eight stages and writes a checkpoint every few minutes; the same command goes on where it stopped. What happens
+Runs in ten stages and writes a checkpoint every few minutes; the same command goes on where it stopped. What happens
 in a step depends on the seed and the step's number alone.
 """
 
@@ -95,6 +95,35 @@ STAGES = (
         clips=4,
         objects=2,
         rate=4e-4,
+        frozen=16,
+        dice=1,
+        trusted=0.0,
+        regions=True,
+        practices=16,
+    ),
+    Stage(
+        "turning",
+        3300,
+        size=160,
+        frames=7,
+        clips=4,
+        objects=2,
+        rate=4e-4,
+        frozen=11,
+        dice=1,
+        trusted=0.0,
+        last=1e-4,
+        regions=True,
+        practices=16,
+    ),
+    Stage(
+        "sharp",
+        300,
+        size=192,
+        frames=7,
+        clips=4,
+        objects=2,
+        rate=1e-4,
         frozen=16,
         dice=1,
         trusted=0.0,

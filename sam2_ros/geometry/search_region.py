@@ -20,6 +20,11 @@ _WELL_INSIDE = 0.8
 """Share of a region, around its middle, whose pixels are far enough from its edges."""
 _PACE = 1.15
 """How much larger or smaller a region may be than the one before it."""
+_SLOWLY = 1.03
+"""How much smaller one that is not far too large: an object goes away slowly, but a mask loses parts at once, and a
+region that shrank with it would lose the rest."""
+_TOO_LARGE = 1.6
+"""How much larger a region is than it need be when it is far too large, as after a search."""
 _STRAY = 0.25
 """Share of the largest piece of a mask below which another piece does not count as the object."""
 
@@ -63,16 +68,18 @@ class SearchRegion:
         low, high = scale / 2, 1 - scale / 2
         return SearchRegion(min(max(x, low), high), min(max(y, low), high), scale)
 
-    def after(self, box: Box | None, height: int, width: int, context: float) -> SearchRegion:
+    def after(self, box: Box | None, height: int, width: int, context: float, *, sure: bool = True) -> SearchRegion:
         """The region on the next image; box: of the object on this one, None if it was not seen in this region.
 
-        It goes with the object. Around one that is out of view it grows until it is the whole image.
+        It goes with the object. Around one that is out of view, or of which one is not sure, it grows until it is the
+        whole image.
         """
         if box is None:
             return SearchRegion.inside(self.x, self.y, self.scale * _PACE)
         target = SearchRegion.around(box, height, width, context)
-        scale = min(max(target.scale, self.scale / _PACE), self.scale * _PACE)
-        return SearchRegion.inside(target.x, target.y, scale)
+        smallest = self.scale / (_PACE if self.scale > _TOO_LARGE * target.scale else _SLOWLY)
+        scale = min(max(target.scale, smallest), self.scale * _PACE)
+        return SearchRegion.inside(target.x, target.y, scale if sure else self.scale * _PACE)
 
     def around_point(self, x: float, y: float, height: int, width: int) -> SearchRegion:
         """A region of this one's size with a pixel of the image in its middle; this one if that is well inside."""

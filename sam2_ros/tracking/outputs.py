@@ -18,6 +18,9 @@ from .propagation import Propagation
 from .tracks import State, Tracks
 from .visibility import Thresholds, View
 
+_SURE = 0.5
+"""Predicted IoU from which an answer says how large a search region has to be."""
+
 
 @dataclass(frozen=True)
 class Look:
@@ -71,8 +74,11 @@ class Outputs:
             return regions
         size = (frame.height, frame.width)
         answers = (self._propagation.logits[rows, 0] > 0) & in_view[:, None, None]
-        boxes = [region.box_of(mask, *size) for region, mask in zip(regions, answers.cpu().numpy(), strict=True)]
-        return [region.after(box, *size, self._search_context) for region, box in zip(regions, boxes, strict=True)]
+        sure = (self._propagation.iou[rows] >= _SURE).tolist()
+        return [
+            region.after(region.box_of(mask, *size), *size, self._search_context, sure=one)
+            for region, mask, one in zip(regions, answers.cpu().numpy(), sure, strict=True)
+        ]
 
     def tracks(self, ids: tuple[int, ...], records: Sequence[ObjectRecord], frame: Frame, look: Look) -> Tracks:
         """All objects on the newest frame, brought back to the host; look: at these records on this frame."""

@@ -27,12 +27,19 @@ def test_a_region_is_inside_the_image_and_never_less_than_a_sixteenth() -> None:
     assert SearchRegion.around((0, 0, 300, 300), 400, 400, context=3.0) == SearchRegion()
 
 
-def test_it_goes_with_the_object_but_grows_and_shrinks_slowly() -> None:
+def test_it_goes_with_the_object_but_grows_slowly_and_shrinks_more_slowly() -> None:
     region = SearchRegion(0.5, 0.5, 0.4)
     larger = region.after((100, 100, 300, 300), 400, 400, context=3.0)
     assert (larger.x, larger.y, larger.scale) == pytest.approx((0.5, 0.5, 0.4 * 1.15))
-    smaller = region.after((240, 240, 244, 244), 400, 400, context=3.0)
-    assert (smaller.x, smaller.y, smaller.scale) == pytest.approx((0.605, 0.605, 0.4 / 1.15))
+    smaller = region.after((220, 220, 260, 260), 400, 400, context=3.0)
+    assert (smaller.x, smaller.y, smaller.scale) == pytest.approx((0.6, 0.6, 0.4 / 1.03))
+    far_too_large = region.after((240, 240, 244, 244), 400, 400, context=3.0)
+    assert (far_too_large.x, far_too_large.y, far_too_large.scale) == pytest.approx((0.605, 0.605, 0.4 / 1.15))
+
+
+def test_it_grows_around_what_one_is_not_sure_of() -> None:
+    region = SearchRegion(0.5, 0.5, 0.4).after((180, 180, 200, 200), 400, 400, context=3.0, sure=False)
+    assert (region.x, region.y, region.scale) == pytest.approx((0.475, 0.475, 0.4 * 1.15))
 
 
 def test_around_what_is_out_of_view_it_becomes_the_whole_image() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +13,9 @@ from sam2_ros.geometry.search_region import SearchRegion
 from sam2_ros.network import Sam2
 from sam2_ros.tracking import Prompt, Tracker
 from sam2_ros.tracking.history import Frame
+from sam2_ros.tracking.outputs import Outputs
 from sam2_ros.tracking.sight import mask_input, picture, place, point_input, see
+from sam2_ros.tracking.visibility import Thresholds
 
 HEIGHT, WIDTH, SIZE = 120, 160, 64
 
@@ -85,6 +90,21 @@ def test_a_click_outside_the_region_is_answered_where_it_is(region_network: Sam2
     x0, y0, x1, y1 = after.pixels(HEIGHT, WIDTH)
     assert x0 <= 150 < x1 and y0 <= 110 < y1
     assert after.scale == pytest.approx(before.scale)
+
+
+@pytest.mark.parametrize("in_view, iou, scale", [(True, 0.9, 0.4 / 1.03), (True, 0.3, 0.4 * 1.15), (False, 0.9, 0.46)])
+def test_a_region_grows_until_one_is_sure(in_view: bool, iou: float, scale: float) -> None:
+    logits = torch.full((2, 1, 16, 16), -5.0)
+    logits[1, 0, 7:11, 7:11] = 5
+    logits[1, 0, 0, 15] = 5
+    propagation: Any = SimpleNamespace(
+        regions=[SearchRegion(), SearchRegion(0.5, 0.5, 0.4)], logits=logits, iou=torch.tensor([1.0, iou])
+    )
+    outputs = Outputs(propagation, Thresholds(0.5, 0.5, 1.0), search_context=3.2, non_overlap=False)
+    (region,) = outputs._next_regions(torch.tensor([1]), torch.tensor([in_view]), frame())
+    assert region.scale == pytest.approx(scale)
+    # The middle is that of the large piece: 9 of 16, in a region that begins at 0.3 of the image.
+    assert region.x == pytest.approx(0.3 + 0.4 * 9 / 16 if in_view else 0.5)
 
 
 def test_prompts_of_one_image_are_all_seen(region_network: Sam2) -> None:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from training.collage import _camera, _number, collage, draw
+from training.collage import _around, _camera, _number, _shown, collage, draw
 from training.things import Thing
 
 from .test_clips import small_bank
@@ -91,6 +91,22 @@ def test_the_camera_sometimes_follows_a_thing() -> None:
         views = _camera(np.random.default_rng(seed), 3, 128, followed=runner)
         shifts.append(-views[2, 0, 2] / 128)
     assert 4 < sum(1.0 < shift < 2.5 for shift in shifts) < 24  # of a way of 2
+
+
+def test_how_much_of_an_object_is_shown() -> None:
+    picture, labels = canvas()
+    behind, front = placed(200, 0.5, 0.4), placed(90, 0.6, 0.4, label=2)
+    for thing in (behind, front):
+        draw(picture, labels, thing, 0, np.eye(3), 0.0)
+    assert _shown([behind, front], labels, (1,)) == pytest.approx(0.25, abs=0.06)
+    assert _shown([behind, front], labels, (2,)) == pytest.approx(1.0, abs=0.06)
+
+
+def test_what_is_around_a_thing_is_the_background_behind_it() -> None:
+    background = np.zeros((135, 135, 3), np.uint8)
+    background[:, 100:] = 255
+    assert _around(background, placed(0, 0.2, 0.1), 100).max() == 0
+    assert _around(background, placed(0, 0.95, 0.05), 100).min() == 255
 
 
 def test_labels_are_those_of_the_objects() -> None:

@@ -5,7 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.things import _leave_and_return, _shape, beside, dressed, joined, passer, random_thing, wander
+from training.things import (
+    Skin,
+    _leave_and_return,
+    _shape,
+    _turn,
+    beside,
+    blend_in,
+    dressed,
+    joined,
+    passer,
+    random_thing,
+    wander,
+)
 
 from .test_clips import small_bank
 
@@ -65,6 +77,50 @@ def test_a_part_stays_with_its_whole() -> None:
     distance = np.linalg.norm(thing.parts[0].place - thing.place, axis=1)
     reach = 0.4 * max(thing.sprite.shape[:2]) * thing.scale.mean(axis=1)
     assert (np.abs(distance - reach) < 0.15).all()
+
+
+def test_the_surface_of_what_turns_moves_inside_its_outline() -> None:
+    sprite = np.zeros((20, 30, 4), np.uint8)
+    sprite[5:15, 5:25, 3] = 255
+    picture = np.broadcast_to(np.arange(60, dtype=np.uint8)[None, :, None], (40, 60, 3)).copy()
+    slide = np.array([[0.0, 0.0], [0.5, 0.0]])
+    seen = [Skin(picture, 1.0, slide, np.zeros((2, 2))).over(sprite, t) for t in range(2)]
+    assert (seen[1][..., 0].astype(int) - seen[0][..., 0] == 15).all()
+    for one in seen:
+        assert (one[..., 3] == sprite[..., 3]).all()
+    lit = Skin(picture + 100, 1.0, slide, np.array([[0.5, 0.0]] * 2)).over(sprite, 0)
+    assert lit[0, -1, 0] > 1.4 * (100 + 29) and lit[0, 0, 0] == 50
+
+
+def test_what_turns_has_a_surface_on_every_frame() -> None:
+    thing = random_thing(BANK, np.random.default_rng(1), 6)
+    before = thing.scale.copy()
+    _turn(BANK, thing, np.random.default_rng(2))
+    assert thing.skin is not None
+    for t in range(6):
+        assert thing.skin.over(thing.sprite, t).shape == thing.sprite.shape
+    assert not np.allclose(before, thing.scale)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_blends_in_looks_more_like_its_surroundings(seed: int) -> None:
+    thing = random_thing(BANK, np.random.default_rng(seed), 2)
+    before, around = thing.sprite, np.full((8, 8, 3), 128, np.uint8)
+    blend_in(thing, around, np.random.default_rng(seed))
+    solid = before[..., 3] > 127
+    was, now = (abs(float(one[solid][:, :3].mean()) - 128) for one in (before, thing.sprite))
+    assert now <= was * 0.65 + 2
+    assert (thing.sprite[..., 3] == before[..., 3]).all() and thing.sprite is not before
+
+
+def test_calm_things_move_by_a_small_part_of_themselves() -> None:
+    steps = {}
+    for calm in (False, True):
+        things = [random_thing(BANK, np.random.default_rng(n), 8, calm=calm) for n in range(60)]
+        edges = [max(one.sprite.shape[:2]) * one.scale[0].mean() for one in things]
+        moved = [np.linalg.norm(np.diff(one.place, axis=0), axis=1).mean() for one in things]
+        steps[calm] = np.median(np.array(moved) / edges)
+    assert steps[True] < 0.06 < steps[False]
 
 
 @pytest.mark.parametrize("seed", range(30))
