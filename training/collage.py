@@ -18,10 +18,10 @@ def collage(
     wholes = _number(things)
     background = _background(bank, random, size)
     views = _camera(random, frames, size, followed=things[random.integers(len(things))])
-    edge = background.shape[0]
     for thing in things:
         if random.random() < 0.3:
             blend_in(thing, _around(background, thing, size), random)
+    edge = background.shape[0]
     rest = np.array([[1, 0, (size - edge) / 2], [0, 1, (size - edge) / 2], [0, 0, 1.0]])
     shutter = random.uniform(0.2, 1.0) if random.random() < 0.35 else 0.0
     images = np.empty((frames, size, size, 3), np.uint8)

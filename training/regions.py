@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sam2_ros.geometry.search_region import Box, SearchRegion
+from sam2_ros.geometry.boxes import box_around
+from sam2_ros.geometry.search_region import SearchRegion
 
 from .bank import Bank, Image
 from .clips import make_clip
@@ -47,7 +48,7 @@ def follow_object(
     Each region is where the tracker would look after the frame before, but out of place, as a tracker is that errs.
     """
     edge = images.shape[1]
-    region = SearchRegion.around(_box(masks[0]) or (0, 0, edge, edge), edge, edge, context)
+    region = SearchRegion.around(box_around(masks[0]) or (0, 0, edge, edge), edge, edge, context)
     region = _shaken(region, random, 0.1)
     slip = float(random.choice((0.02, 0.07, 0.2), p=(0.5, 0.35, 0.15)))
     seen, truth = np.empty((len(images), size, size, 3), np.uint8), np.empty((len(images), size, size), bool)
@@ -58,16 +59,10 @@ def follow_object(
         # Shares of a pixel, so that edges of what is seen enlarged are straight and not stairs.
         share = cv2.resize(mask[y0:y1, x0:x1].astype(np.float32), (size, size), interpolation=way)
         truth[t] = share > 0.5
-        region = region.after(_box(mask[y0:y1, x0:x1], x0, y0), edge, edge, context)
+        inside = np.zeros_like(mask)
+        inside[y0:y1, x0:x1] = mask[y0:y1, x0:x1]
+        region = region.after(box_around(inside), edge, edge, context)
     return seen, truth
-
-
-def _box(mask: Masks, left: int = 0, top: int = 0) -> Box | None:
-    """Of what is true in a part of an image that begins at left and top; None where nothing is."""
-    columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
-    if not len(columns):
-        return None
-    return float(left + columns[0]), float(top + rows[0]), float(left + columns[-1] + 1), float(top + rows[-1] + 1)
 
 
 def _shaken(region: SearchRegion, random: np.random.Generator, amount: float) -> SearchRegion:

@@ -54,14 +54,16 @@ def roll(
     prompt: str,
     trusted: float,
     correct: float = 0.15,
+    spoilt: float = 0.25,
     practices: int = 0,
 ) -> Rollout:
     """Runs a batch of clips through the network.
 
     images: (B, T, S, S, 3) uint8; masks: (B, T, K, S, S) bool; prompt: one of PROMPTS, on the first frame. trusted:
     probability that presence is told instead of predicted on a frame, so that early in training the memory holds
-    masks at all. correct: probability of a corrective click on each later frame. practices: on how
-    many of the masks, drawn at random, `_practise` takes place.
+    masks at all. correct: probability of a corrective click on each later frame. spoilt: of what share of
+    the memories `_spoil` takes or adds a piece. practices: on how many of the masks, drawn at random, `_practise` takes
+    place.
     """
     clips, frames, _, size = masks.shape[:4]
     objects = masks.shape[2]
@@ -87,7 +89,7 @@ def roll(
                 loss = [*loss, *more]
         losses += loss
         chosen.append(choice.logits[:, 0].detach())
-        remembered = choice if conditioning else replace(choice, logits=_spoil(choice.logits, random))
+        remembered = choice if conditioning else replace(choice, logits=_spoil(choice.logits, spoilt, random))
         past.memories.append(_remember(network, features, remembered, binary=conditioning))
         past.pointers.append(choice.pointer)
         past.frames.append(t)
@@ -180,15 +182,15 @@ def _remember(network: Sam2, features: Features, choice: Choice, *, binary: bool
     return network.encode_memory(features.top, masks, choice.score)
 
 
-def _spoil(logits: Tensor, random: np.random.Generator) -> Tensor:
-    """Mask logits (N, 1, h, w) of which a quarter lose or gain a round piece: what is wrong in a memory must not stay
+def _spoil(logits: Tensor, share: float, random: np.random.Generator) -> Tensor:
+    """Mask logits (N, 1, h, w) of which a share lose or gain a round piece: what is wrong in a memory must not stay
     wrong for ever, which clips that begin with the truth and are short would never teach."""
     height, width = logits.shape[-2:]
     rows, columns = torch.arange(height, device=logits.device)[:, None], torch.arange(width, device=logits.device)
     out = []
     for one in logits.split(1):
         found = (one[0, 0] > 0).nonzero().cpu().numpy()
-        if len(found) and random.random() < 0.25:
+        if len(found) and random.random() < share:
             y, x = found[random.integers(len(found))]
             gains = random.random() < 0.4
             reach = float(random.uniform(0.25, 0.7)) * len(found) ** 0.5

@@ -12,7 +12,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,21 @@ class Stage:
     """On how many masks of a step prompts are practised; see `rollout.roll`."""
 
 
+_REGIONS = Stage(
+    "regions",
+    2600,
+    size=160,
+    frames=7,
+    clips=4,
+    objects=2,
+    rate=4e-4,
+    frozen=16,
+    dice=1,
+    trusted=0.0,
+    regions=True,
+    practices=16,
+)
+
 STAGES = (
     Stage("images", 900, size=128, frames=1, clips=8, objects=3, rate=1e-3, frozen=16, dice=3, trusted=1.0),
     Stage("clips", 450, size=128, frames=5, clips=4, objects=3, rate=6e-4, frozen=5, dice=2, trusted=0.4, last=4e-4),
@@ -87,49 +102,9 @@ STAGES = (
         tables=0.25,
         earlier=0.5,
     ),
-    Stage(
-        "regions",
-        2600,
-        size=160,
-        frames=7,
-        clips=4,
-        objects=2,
-        rate=4e-4,
-        frozen=16,
-        dice=1,
-        trusted=0.0,
-        regions=True,
-        practices=16,
-    ),
-    Stage(
-        "turning",
-        3300,
-        size=160,
-        frames=7,
-        clips=4,
-        objects=2,
-        rate=4e-4,
-        frozen=11,
-        dice=1,
-        trusted=0.0,
-        last=1e-4,
-        regions=True,
-        practices=16,
-    ),
-    Stage(
-        "sharp",
-        300,
-        size=192,
-        frames=7,
-        clips=4,
-        objects=2,
-        rate=1e-4,
-        frozen=16,
-        dice=1,
-        trusted=0.0,
-        regions=True,
-        practices=16,
-    ),
+    _REGIONS,
+    replace(_REGIONS, name="turning", steps=3300, frozen=11, last=1e-4),
+    replace(_REGIONS, name="sharp", steps=300, size=192, rate=1e-4),
 )
 
 

@@ -27,7 +27,7 @@ def validate(
         for number in range(clips):
             images, masks = _clip(network, bank, number, frames, size, seed, regions)
             random = np.random.default_rng(number)
-            rollout = roll(network, images, masks, random, prompt=prompt, trusted=0, correct=0)
+            rollout = roll(network, images, masks, random, prompt=prompt, trusted=0, correct=0, spoilt=0)
             for t in range(1, frames):
                 logits = F.interpolate(rollout.chosen[t][:, None].float(), size=size, mode="bilinear")
                 guess, truth = logits[:, 0] > 0, masks[:, t].flatten(0, 1)

@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sam2_ros.geometry.boxes import box_around
 from sam2_ros.network import Sam2
 from sam2_ros.tracking import BadPrompt, Prompt, State, Tracker, Tracks
 
-from .scores import FrameScores, Mask, box_around
+from .scores import FrameScores, Mask
 from .sequences import BadSequence, LabelledFrame, LabelledSequence
 
 PROMPTS = ("mask", "box", "click")

@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sam2_ros.geometry.boxes import box_around
+
 Mask = NDArray[np.bool_]
 
 BOUND = 0.008
@@ -109,12 +111,6 @@ def box_overlap(guess: Mask, truth: Mask) -> float:
     common = max(0, x1 - x0) * max(0, y1 - y0)
     areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (ours, theirs)]
     return common / (sum(areas) - common)
-
-
-def box_around(mask: Mask) -> tuple[int, int, int, int] | None:
-    """x0 y0 x1 y1 of a mask (H, W), x1 and y1 one past its last pixel; None if it is empty."""
-    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
-    return (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1) if len(rows) else None
 
 
 def _grown(edge: Mask, reach: int) -> Mask:

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .boxes import box_around
+
 Colour = tuple[int, int, int]
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -44,7 +46,7 @@ def draw_overlay(image: NDArray[np.uint8], marks: Sequence[Mark], *, opacity: fl
     """
     canvas = np.ascontiguousarray(image).copy()
     pen = _Pen.of(canvas)
-    seen = [(mark, box) for mark in marks if (box := _extent(mark.mask)) is not None]
+    seen = [(mark, box) for mark in marks if (box := box_around(mark.mask)) is not None]
     # Larger objects first: a small one in front of them stays whole.
     seen.sort(key=lambda entry: -np.count_nonzero(entry[0].mask))
     for mark, box in seen:
@@ -81,16 +83,6 @@ class _Pen:
         """Width and height of a caption with its ground."""
         (width, height), below = cv2.getTextSize(caption, _FONT, self.scale, self.weight)
         return width + 2 * self.margin, height + below + self.margin
-
-
-def _extent(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
-    """x0 y0 x1 y1 of a mask, x1 and y1 one past its last pixel; None if it is empty."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    if not len(rows):
-        return None
-    y0, y1 = int(rows[0]), int(rows[-1]) + 1
-    columns = np.flatnonzero(mask[y0:y1].any(axis=0))
-    return int(columns[0]), y0, int(columns[-1]) + 1, y1
 
 
 def _fill(canvas: NDArray[np.uint8], mark: Mark, box: tuple[int, int, int, int], opacity: float) -> None:

@@ -74,12 +74,13 @@ class SearchRegion:
         It goes with the object. Around one that is out of view, or of which one is not sure, it grows until it is the
         whole image.
         """
+        grown = self.scale * _PACE
         if box is None:
-            return SearchRegion.inside(self.x, self.y, self.scale * _PACE)
+            return SearchRegion.inside(self.x, self.y, grown)
         target = SearchRegion.around(box, height, width, context)
         smallest = self.scale / (_PACE if self.scale > _TOO_LARGE * target.scale else _SLOWLY)
-        scale = min(max(target.scale, smallest), self.scale * _PACE)
-        return SearchRegion.inside(target.x, target.y, scale if sure else self.scale * _PACE)
+        scale = min(max(target.scale, smallest), grown) if sure else grown
+        return SearchRegion.inside(target.x, target.y, scale)
 
     def around_point(self, x: float, y: float, height: int, width: int) -> SearchRegion:
         """A region of this one's size with a pixel of the image in its middle; this one if that is well inside."""

@@ -51,25 +51,26 @@ class Outputs:
     def look(self, records: Sequence[ObjectRecord], frame: Frame) -> Look:
         """Decides which objects are in view on a frame, from the answers in their rows, and keeps it in the records."""
         device = self._propagation.logits.device
-        rows = torch.tensor([record.row for record in records], dtype=torch.int64, device=device)
-        logits = self._propagation.place([record.row for record in records], frame)
+        numbers = [record.row for record in records]
+        rows = torch.tensor(numbers, dtype=torch.int64, device=device)
+        logits = self._propagation.place(numbers, frame)
         masks = logits > 0
         measures = measure(masks)
         before = [record.views.get(frame.number - 1) for record in records]
         limits = torch.tensor([self._thresholds.score(view) for view in before], device=device)
         scores = self._propagation.scores[rows]
         in_view = (scores > limits) & (measures.areas > 0)
-        # One copy to the host; float64 holds every area, score and pixel as it is.
+        # One copy to the host; float64 holds every area and score as it is.
         seen = torch.stack((in_view.double(), measures.areas.double(), scores.double()), dim=1).tolist()
-        regions = self._next_regions(rows, in_view, frame)
+        regions = self._next_regions(numbers, in_view, frame)
         for record, view, region, (visible, area, score) in zip(records, before, regions, seen, strict=True):
             share = area / (frame.height * frame.width)
             record.views[frame.number] = View.after(view, frame.stamp, share, score, region, in_view=bool(visible))
         return Look(rows, logits, masks & in_view[:, None, None], in_view, measures.only(in_view))
 
-    def _next_regions(self, rows: Tensor, in_view: Tensor, frame: Frame) -> list[SearchRegion]:
+    def _next_regions(self, rows: Sequence[int], in_view: Tensor, frame: Frame) -> list[SearchRegion]:
         """Where to look on the next frame for the objects of these rows, some of which are in view on this one."""
-        regions = [self._propagation.regions[row] for row in rows.tolist()]
+        regions = [self._propagation.regions[row] for row in rows]
         if not self._search_context:
             return regions
         size = (frame.height, frame.width)

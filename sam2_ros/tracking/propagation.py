@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
-from sam2_ros.geometry.masks import measure
-from sam2_ros.geometry.search_region import Box, SearchRegion
+from sam2_ros.geometry.boxes import box_around
+from sam2_ros.geometry.search_region import SearchRegion
 from sam2_ros.network import NO_OBJECT, Choice, Features, Sam2
 
 from .errors import BadPrompt
@@ -109,7 +107,7 @@ class Propagation:
         if frame.image is None:
             return SearchRegion()
         size, context = (frame.height, frame.width), self._network.config.search_context
-        given = [_box(prompt.mask) if prompt.mask is not None else prompt.box for prompt in prompts]
+        given = [box_around(prompt.mask) if prompt.mask is not None else prompt.box for prompt in prompts]
         boxes = [tuple(map(float, box)) for box in given if box is not None]
         clicks = [(x, y) for prompt in prompts for x, y in prompt.points[prompt.labels == 1].tolist()]
         if boxes:
@@ -133,8 +131,9 @@ class Propagation:
             tried = tried.around_point(*clicks[-1], *size) if clicks else tried
             choice, _ = self._answer([], frame, tried, see(self._network, frame, [tried], self._size), first)
             mask = (place(choice.logits, frame, [tried])[0] > 0).cpu().numpy()
-            if mask.any():
-                found = SearchRegion.around(_box(mask), *size, context)
+            box = box_around(mask)
+            if box is not None:
+                found = SearchRegion.around(box, *size, context)
                 fit = min(found.scale / tried.scale, tried.scale / found.scale)
                 value = float(choice.iou[0]) * fit**0.5
                 if value > promise:
@@ -216,12 +215,6 @@ class Propagation:
         points = point_input([click[:2] for click in clicks], frame, region, self._size)
         labels = torch.tensor([[click[2] for click in clicks]])
         return points.to(self._network.device), labels.to(self._network.device)
-
-
-def _box(mask: NDArray[np.bool_]) -> Box:
-    """x0 y0 x1 y1 of a mask (H, W) that is not empty."""
-    x0, y0, x1, y1 = measure(torch.from_numpy(mask)[None]).boxes[0].tolist()
-    return x0, y0, x1, y1
 
 
 def _merged(clicks: list[_Click], prompt: Prompt) -> list[_Click]:

@@ -14,10 +14,10 @@ from sam2_ros.apps.scores import (
     Scores,
     boundary,
     boundary_accuracy,
-    box_around,
     box_overlap,
     region_similarity,
 )
+from sam2_ros.geometry.boxes import box_around
 
 MASKS = arrays(bool, (12, 16))
 

@@ -101,7 +101,7 @@ def test_a_region_grows_until_one_is_sure(in_view: bool, iou: float, scale: floa
         regions=[SearchRegion(), SearchRegion(0.5, 0.5, 0.4)], logits=logits, iou=torch.tensor([1.0, iou])
     )
     outputs = Outputs(propagation, Thresholds(0.5, 0.5, 1.0), search_context=3.2, non_overlap=False)
-    (region,) = outputs._next_regions(torch.tensor([1]), torch.tensor([in_view]), frame())
+    (region,) = outputs._next_regions([1], torch.tensor([in_view]), frame())
     assert region.scale == pytest.approx(scale)
     # The middle is that of the large piece: 9 of 16, in a region that begins at 0.3 of the image.
     assert region.x == pytest.approx(0.3 + 0.4 * 9 / 16 if in_view else 0.5)

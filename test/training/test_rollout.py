@@ -62,13 +62,14 @@ def test_an_object_that_is_not_there_is_clicked_away() -> None:
 
 def test_some_memories_lose_a_piece_and_some_gain_one() -> None:
     logits = torch.where(square(), 9.0, -9.0)[:, None].repeat(200, 1, 1, 1)
-    spoilt = _spoil(logits, np.random.default_rng(0))
+    spoilt = _spoil(logits, 0.25, np.random.default_rng(0))
     lost, gained = (((logits > 0) & (spoilt < 0)).sum((1, 2, 3)), ((logits < 0) & (spoilt > 0)).sum((1, 2, 3)))
     assert 20 < int(((lost > 0) & (gained == 0)).sum()) < 60
     assert 8 < int((gained > 0).sum()) < 40
     assert int(lost.max()) < 24 * 24 and int(((lost + gained) == 0).sum()) > 120
     empty = torch.full((4, 1, 8, 8), -5.0)
-    assert torch.equal(_spoil(empty, np.random.default_rng(0)), empty)
+    assert torch.equal(_spoil(empty, 0.25, np.random.default_rng(0)), empty)
+    assert torch.equal(_spoil(logits, 0.0, np.random.default_rng(0)), logits)
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ def test_the_truth_scores_high_and_nothing_scores_zero(
 ) -> None:
     seen: list[float] = []
 
-    def roll(network, images, masks, random, *, prompt, trusted, correct):
-        assert (trusted, correct) == (0, 0), "validation must not be helped"
+    def roll(network, images, masks, random, *, prompt, trusted, correct, spoilt):
+        assert (trusted, correct, spoilt) == (0, 0, 0), "validation must not be helped, nor hindered"
         truth = masks[0].float()
         seen.extend(truth[1:].flatten(2).any(2).float().flatten().tolist())
         chosen = (
