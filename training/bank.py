@@ -1,4 +1,5 @@
-"""Pictures that clips are made of, prepared once and kept in memory: cut-outs, photographs, rendered tables.
+"""Pictures that clips are made of, prepared once and kept in memory: cut-outs, photographs, solid models that turn,
+rendered tables.
 
 Sources, all free: the Debian packages of `sources.py`, the photographs in the scikit-image wheel that are in the public
 domain or CC0, and the package's own simulated table.
@@ -19,6 +20,7 @@ from tqdm import tqdm
 from sam2_ros.simulation.tabletop import Tabletop
 
 from . import sources
+from .models import turning_models
 
 Image = NDArray[np.uint8]
 
@@ -44,12 +46,14 @@ class Bank:
     """(h, w, 4), photographed things."""
     photographs: list[Image]
     """(h, w, 3)"""
+    models: list[Image]
+    """(T, h, w, 4), solid things as they look while they turn."""
     tables: list[tuple[Image, Image]]
     """Images (T, 256, 256, 3) and label images (T, 256, 256) of moving scenes."""
 
     def split(self) -> tuple[Bank, Bank]:
         """A bank for training and one for validation that share no picture."""
-        groups = (self.drawings, self.cutouts, self.photographs, self.tables)
+        groups = (self.drawings, self.cutouts, self.photographs, self.models, self.tables)
         kept = ([one for n, one in enumerate(group) if n % _HELD_OUT] for group in groups)
         held_out = (list(group[::_HELD_OUT]) for group in groups)
         return Bank(*kept), Bank(*held_out)  # type: ignore[arg-type]
@@ -63,16 +67,22 @@ def load_bank(folder: Path, *, drawings: int = 1500, tables: int = 300, seed: in
     with np.load(file) as stored:
         groups = {
             kind: [stored[name] for name in stored.files if name.startswith(kind)]
-            for kind in ("drawing", "cutout", "photograph", "scene")
+            for kind in ("drawing", "cutout", "photograph", "model", "scene")
         }
     scenes = groups["scene"]
     pairs = list(zip(scenes[::2], scenes[1::2], strict=True))
-    return Bank(groups["drawing"], groups["cutout"], groups["photograph"], pairs)
+    return Bank(groups["drawing"], groups["cutout"], groups["photograph"], groups["model"], pairs)
 
 
 def _write(bank: Bank, file: Path) -> None:
     scenes = [array for pair in bank.tables for array in pair]
-    named = {"drawing": bank.drawings, "cutout": bank.cutouts, "photograph": bank.photographs, "scene": scenes}
+    named = {
+        "drawing": bank.drawings,
+        "cutout": bank.cutouts,
+        "photograph": bank.photographs,
+        "model": bank.models,
+        "scene": scenes,
+    }
     arrays = {f"{kind}-{i:05}": array for kind, group in named.items() for i, array in enumerate(group)}
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part.npz")
@@ -98,6 +108,7 @@ def _prepare(folder: Path, drawings: int, tables: int, seed: int) -> Bank:
         _sprites([*drawn], len(drawn)) + _sprites(_read_all(clip_art), drawings),
         _sprites(cutouts, len(cutouts)),
         [_shrunk(picture[..., :3]) for picture in photographs],
+        turning_models(folder / "supertuxkart-data", seed),
         _tables(tables, seed),
     )
 

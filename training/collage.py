@@ -139,7 +139,9 @@ def _transform(thing: Thing, t: int, size: int) -> Array:
 
 def _bent(thing: Thing, t: int) -> Image:
     """The sprite as it looks and is bent at frame t, with a margin for what bends outwards."""
-    sprite = thing.sprite if thing.skin is None else thing.skin.over(thing.sprite, t)
+    sprite = thing.sprite if thing.film is None else thing.film[t]
+    if thing.skin is not None:
+        sprite = thing.skin.over(sprite, t)
     if thing.wave is None:
         return sprite
     height, width = thing.sprite.shape[:2]

@@ -25,13 +25,15 @@ class _Past:
     frames: list[int]
     conditioning: list[bool]
 
-    def memory(self, now: int, since_first: int) -> Memory:
-        """since_first: how many frames more than it is the first prompt is said to be old."""
+    def memory(self, now: int, since_first: int, recent: int) -> Memory:
+        """since_first: how many frames more than it is the first prompt is said to be old. recent: how many of the
+        last frames are remembered, beside the conditioning frames."""
         count = len(self.memories[0])
-        ages = torch.tensor([0 if c else now - f for f, c in zip(self.frames, self.conditioning, strict=True)])
+        kept = [i for i, frame in enumerate(self.frames) if self.conditioning[i] or now - frame <= recent]
+        ages = torch.tensor([0 if self.conditioning[i] else now - self.frames[i] for i in kept])
         past = torch.tensor([now - f + (since_first if f == 0 else 0) for f in self.frames])
         return Memory(
-            frames=torch.stack(self.memories, dim=1),
+            frames=torch.stack([self.memories[i] for i in kept], dim=1),
             ages=ages.expand(count, -1).to(self.memories[0].device),
             pointers=torch.stack(self.pointers, dim=1),
             pointer_ages=past.expand(count, -1).to(self.memories[0].device),
@@ -56,6 +58,7 @@ def roll(
     correct: float = 0.15,
     spoilt: float = 0.25,
     practices: int = 0,
+    unlearned: int = 0,
 ) -> Rollout:
     """Runs a batch of clips through the network.
 
@@ -63,34 +66,43 @@ def roll(
     probability that presence is told instead of predicted on a frame, so that early in training the memory holds
     masks at all. correct: probability of a corrective click on each later frame. spoilt: of what share of
     the memories `_spoil` takes or adds a piece. practices: on how many of the masks, drawn at random, `_practise` takes
-    place.
+    place. unlearned: how many frames after the first one are only followed, without a loss and without gradients: what
+    goes wrong in the long run is then learnt from at the price of a short clip.
     """
-    clips, frames, _, size = masks.shape[:4]
-    objects = masks.shape[2]
-    encoded = network.encode_image(network.prepare(images.flatten(0, 1), size))
+    clips, frames, objects, size = masks.shape[:4]
+    learned = [t for t in range(frames) if not 0 < t <= unlearned]
+    encoded = network.encode_image(network.prepare(images[:, learned].flatten(0, 1), size))
+    losses = _practise(network, encoded, masks[:, learned], random, practices)
     past = _Past([], [], [], [])
-    losses = _practise(network, encoded, masks, random, practices)
     chosen: list[Tensor] = []
     since_first = int(random.integers(0, 300)) if random.random() < 0.5 else 0
+    recent = network.config.num_maskmem - 1
     for t in range(frames):
-        features = _of_frame(encoded, t, clips, frames, objects)
-        truth = masks[:, t].flatten(0, 1)
-        told = truth.flatten(1).any(1) if random.random() < trusted else None
-        if t == 0:
-            choice, loss = _first(network, features, truth, random, prompt, told)
-            conditioning = True
+        with torch.set_grad_enabled(torch.is_grad_enabled() and t in learned):
+            if t in learned:
+                features = _of_frame(encoded, learned.index(t), clips, objects)
+            else:
+                features = _of_frame(network.encode_image(network.prepare(images[:, t], size)), 0, clips, objects)
+            truth = masks[:, t].flatten(0, 1)
+            told = truth.flatten(1).any(1) if random.random() < trusted else None
+            if t == 0:
+                choice, loss = _first(network, features, truth, random, prompt, told)
+                conditioning = True
+            else:
+                conditioned = network.attend(features.top, past.memory(t, since_first, recent))
+                answer = network.decode(features, conditioned, *network.no_points(len(truth)))
+                choice, loss = _learn(network, answer, truth, told, multimask=True)
+                conditioning = random.random() < correct
+                if conditioning:
+                    choice, more = _click(network, features, conditioned, choice, truth, random, told)
+                    loss = [*loss, *more]
+            remembered = choice if conditioning else replace(choice, logits=_spoil(choice.logits, spoilt, random))
+            past.memories.append(_remember(network, features, remembered, binary=conditioning))
+        if t in learned:
+            losses += loss
         else:
-            conditioned = network.attend(features.top, past.memory(t, since_first))
-            answer = network.decode(features, conditioned, *network.no_points(len(truth)))
-            choice, loss = _learn(network, answer, truth, told, multimask=True)
-            conditioning = random.random() < correct
-            if conditioning:
-                choice, more = _click(network, features, conditioned, choice, truth, random, told)
-                loss = [*loss, *more]
-        losses += loss
+            torch.clear_autocast_cache()  # weights cast where nothing is learnt would not be learnt later either
         chosen.append(choice.logits[:, 0].detach())
-        remembered = choice if conditioning else replace(choice, logits=_spoil(choice.logits, spoilt, random))
-        past.memories.append(_remember(network, features, remembered, binary=conditioning))
         past.pointers.append(choice.pointer)
         past.frames.append(t)
         past.conditioning.append(conditioning)
@@ -114,11 +126,11 @@ def _practise(network: Sam2, encoded: Features, masks: Tensor, random: np.random
     return losses
 
 
-def _of_frame(encoded: Features, t: int, clips: int, frames: int, objects: int) -> Features:
-    """The features of frame t, once for each object of each clip."""
+def _of_frame(encoded: Features, t: int, clips: int, objects: int) -> Features:
+    """The features of frame t of those encoded, once for each object of each clip."""
 
     def pick(maps: Tensor) -> Tensor:
-        return maps.unflatten(0, (clips, frames))[:, t].repeat_interleave(objects, dim=0)
+        return maps.unflatten(0, (clips, -1))[:, t].repeat_interleave(objects, dim=0)
 
     return Features(pick(encoded.fine), pick(encoded.middle), pick(encoded.top))
 

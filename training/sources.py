@@ -19,6 +19,7 @@ PACKAGES = (
     "lomiri-wallpapers-20.04",
     "mate-backgrounds",
     "plasma-workspace-wallpapers",
+    "supertuxkart-data",
     "ukui-wallpapers",
 )
 """Of Debian 12; training/README.md names their licences."""

@@ -43,7 +43,7 @@ class Thing:
     """A sprite and its way. Lengths are in edges of the picture, angles in radians; T frames."""
 
     sprite: Image
-    """(h, w, 4) RGB and opacity."""
+    """(h, w, 4) RGB and opacity; of a solid thing, on the first frame."""
     place: Array
     """(T, 2) of the middle."""
     angle: Array
@@ -56,6 +56,8 @@ class Thing:
     """(T, 2, 3) amplitude in sprite edges, cycles and phase of a bend along x and along y; None for a stiff thing."""
     skin: Skin | None = None
     """What changes on its surface as it turns; None where the sprite stays as it is."""
+    film: Image | None = None
+    """(T, h, w, 4) what a solid thing looks like on each frame; None for what is flat."""
     label: int = 0
     followed: bool = True
     parts: list[Thing] = field(default_factory=list)
@@ -77,6 +79,10 @@ def random_thing(
 ) -> Thing:
     """Anything anywhere, on its way with a speed between none and most of a tenth of the picture a frame, or where
     calm between none and a tenth of itself."""
+    film = None
+    if sprite is None and bank.models and random.random() < 0.35:
+        film = filmed(bank, random, frames)
+        sprite = film[0]
     sprite = dressed(bank, random) if sprite is None else sprite
     pace = float(random.choice((0.0, 0.3, 1.0, 2.5), p=(0.15, 0.3, 0.35, 0.2)))
     size = float(np.exp(random.uniform(np.log(0.04), np.log(0.85))))
@@ -88,13 +94,14 @@ def random_thing(
         angle=np.deg2rad(random.normal(0, 20) + wander(random, frames, 3.5 * pace, 1)[:, 0]),
         scale=size / max(sprite.shape[:2]) * random.uniform(0.8, 1.25, 2) * np.exp(wander(random, frames, 0.02, 2)),
         tilt=random.normal(0, 0.1, 2) + wander(random, frames, 0.03 * pace, 2),
+        film=film,
     )
-    if random.random() < 0.35:
+    if random.random() < (0.35 if film is None else 0.1):
         thing.wave = np.empty((frames, 2, 3))
         thing.wave[..., 0] = random.uniform(0.02, 0.09, 2)
         thing.wave[..., 1] = random.uniform(0.5, 1.8, 2)
         thing.wave[..., 2] = random.uniform(0, 2 * np.pi, 2) + np.arange(frames)[:, None] * random.normal(0, 0.6, 2)
-    if random.random() < 0.3 and frames > 1:
+    if random.random() < 0.3 and frames > 1 and film is None:
         _turn(bank, thing, random)
     if random.random() < 0.12 and frames > 3:
         _leave_and_return(thing, random)
@@ -118,15 +125,20 @@ def blend_in(thing: Thing, surroundings: Image, random: np.random.Generator) -> 
 
     surroundings: (h, w, 3)
     """
-    colours = thing.sprite[..., :3].astype(np.float32)
-    solid = colours[thing.sprite[..., 3] > 127]
+    solid = thing.sprite[thing.sprite[..., 3] > 127, :3]
     if not len(solid) or not surroundings.size:
         return
     nearness, contrast = random.uniform(0.4, 0.95), random.uniform(0.35, 1.0)
     mean = solid.mean(axis=0)
     aim = mean + nearness * (surroundings.reshape(-1, 3).mean(axis=0) - mean)
-    thing.sprite = thing.sprite.copy()
-    thing.sprite[..., :3] = ((colours - mean) * contrast + aim).clip(0, 255)
+
+    def blended(picture: Image) -> Image:
+        colours = ((picture[..., :3].astype(np.float32) - mean) * contrast + aim).clip(0, 255)
+        return np.concatenate((colours.astype(np.uint8), picture[..., 3:]), axis=-1)
+
+    thing.sprite = blended(thing.sprite)
+    if thing.film is not None:
+        thing.film = blended(thing.film)
 
 
 def _leave_and_return(thing: Thing, random: np.random.Generator) -> None:
@@ -179,6 +191,22 @@ def joined(bank: Bank, random: np.random.Generator, thing: Thing) -> None:
     part.scale = thing.scale * share
     part.angle = thing.angle + random.normal(0, 0.5) + wander(random, frames, 0.08, 1)[:, 0]
     thing.parts.append(part)
+
+
+def filmed(bank: Bank, random: np.random.Generator, frames: int) -> Image:
+    """(T, h, w, 4) a solid model that turns: forwards or backwards, slowly or fast, to and fro if its film is short;
+    in its own colours or in others."""
+    film = bank.models[random.integers(len(bank.models))]
+    there_and_back = np.concatenate((np.arange(len(film)), np.arange(len(film) - 2, 0, -1)))
+    pace = float(random.choice((0.0, 0.5, 1.0, 2.0), p=(0.1, 0.25, 0.4, 0.25))) * float(random.choice((-1, 1)))
+    order = (random.integers(len(there_and_back)) + pace * np.arange(frames)).astype(int) % len(there_and_back)
+    film = film[there_and_back[order]]
+    if random.random() < 0.4:
+        colours, turn = film[..., :3].reshape(frames, -1, 3), random.integers(0, 180)
+        hsv = cv2.cvtColor(np.ascontiguousarray(colours), cv2.COLOR_RGB2HSV)
+        hsv[..., 0] = (hsv[..., 0].astype(int) + turn) % 180
+        film[..., :3] = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB).reshape(film[..., :3].shape)
+    return np.ascontiguousarray(film[:, :, ::-1] if random.random() < 0.5 else film)
 
 
 def dressed(bank: Bank, random: np.random.Generator) -> Image:

@@ -64,6 +64,8 @@ class Stage:
     """Whether objects are looked for in regions around them, each by itself, on three of four steps."""
     practices: int = 0
     """On how many masks of a step prompts are practised; see `rollout.roll`."""
+    unlearned: int = 0
+    """Of the frames, how many are only followed; see `rollout.roll`."""
 
 
 _REGIONS = Stage(
@@ -104,6 +106,7 @@ STAGES = (
     ),
     _REGIONS,
     replace(_REGIONS, name="turning", steps=3300, frozen=11, last=1e-4),
+    replace(_REGIONS, name="lasting", steps=2400, frames=14, unlearned=8, frozen=11, rate=3e-4),
     replace(_REGIONS, name="sharp", steps=300, size=192, rate=1e-4),
 )
 
@@ -232,7 +235,15 @@ class Training:
         self.network.train()
         with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.half):
             losses = roll(
-                self.network, images, masks, random, prompt=prompt, trusted=stage.trusted, practices=stage.practices
+                self.network,
+                images,
+                masks,
+                random,
+                prompt=prompt,
+                trusted=stage.trusted,
+                correct=1 / stage.frames,
+                practices=stage.practices,
+                unlearned=stage.unlearned,
             ).losses
         total = losses.total(stage.dice)
         optimiser.zero_grad(set_to_none=True)

@@ -74,12 +74,14 @@ def numbered(count: int) -> Bank:
     sprites = [np.full((5, 4, 4), n, np.uint8) for n in range(count)]
     photographs = [np.full((6, 7, 3), n, np.uint8) for n in range(count)]
     scene = np.zeros((8, 4, 4, 3), np.uint8)
-    return Bank(sprites, sprites, photographs, [(scene + n, np.ones((8, 4, 4), np.uint8)) for n in range(count)])
+    films = [np.full((5, 3, 4, 4), n, np.uint8) for n in range(count)]
+    tables = [(scene + n, np.ones((8, 4, 4), np.uint8)) for n in range(count)]
+    return Bank(sprites, sprites, photographs, films, tables)
 
 
 def test_validation_shares_no_picture_with_training() -> None:
     kept, held_out = numbered(30).split()
-    for name in ("drawings", "cutouts", "photographs", "tables"):
+    for name in ("drawings", "cutouts", "photographs", "models", "tables"):
         one, other = ({int(np.ravel(item[0])[0]) for item in getattr(part, name)} for part in (kept, held_out))
         assert one | other == set(range(30)) and not one & other and len(other) == 3
 
@@ -91,5 +93,6 @@ def test_a_bank_is_prepared_once_and_read_again(tmp_path: Path, monkeypatch: pyt
     again = load_bank(tmp_path, drawings=3, tables=3)
     assert [sprite[0, 0, 0] for sprite in again.drawings] == [0, 1, 2]
     assert np.array_equal(again.photographs[2], first.photographs[2])
+    assert np.array_equal(again.models[2], first.models[2])
     assert np.array_equal(again.tables[1][0], numbered(3).tables[1][0])
     assert not list(tmp_path.glob("*.part*"))

@@ -10,7 +10,7 @@ from training.clips import _visible_at_first, make_clip
 
 
 def small_bank() -> Bank:
-    """Round sprites, two photographs of noise and one moving table, without any of the real sources."""
+    """Round sprites, two photographs of noise, a solid that widens and one moving table, without any real source."""
     random = np.random.default_rng(5)
     y, x = np.mgrid[:60, :60]
     sprites = []
@@ -27,7 +27,10 @@ def small_bank() -> Bank:
         labels[t, 100:160, 90:220] = 2
     images[labels == 1] = (200, 40, 40)
     images[labels == 2] = (40, 40, 200)
-    return Bank(sprites, sprites, photographs, [(images, labels)] * 2)
+    film = np.full((6, 40, 40, 4), (90, 160, 30, 0), np.uint8)
+    for t in range(6):
+        film[t, 4:36, 14 - 2 * t : 26 + 2 * t, 3] = 255
+    return Bank(sprites, sprites, photographs, [film] * 2, [(images, labels)] * 2)
 
 
 @pytest.fixture(scope="module")

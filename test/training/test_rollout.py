@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sam2_ros.network import Sam2, Sam2Config
-from training.rollout import _box, _corrective, _inside, _spoil, roll
+from training.rollout import _box, _corrective, _inside, _Past, _spoil, roll
 
 SIZE = 64
 
@@ -125,3 +125,27 @@ def test_the_same_numbers_give_the_same_losses(network: Sam2) -> None:
             for _ in range(2)
         )
     assert first == pytest.approx(again)
+
+
+def test_frames_that_are_only_followed_have_no_loss_but_the_later_ones_teach_the_memory(network: Sam2) -> None:
+    masks = square()[None, None].repeat(1, 6, 1, 1, 1)
+    images = torch.full((1, 6, SIZE, SIZE, 3), 60, dtype=torch.uint8)
+    network.zero_grad()
+    with torch.autocast("cpu", torch.bfloat16):
+        rollout = roll(
+            network, images, masks, np.random.default_rng(0), prompt="mask", trusted=0.0, correct=0, unlearned=3
+        )
+    assert rollout.losses.objects == 3 and len(rollout.chosen) == 6
+    rollout.losses.total().backward()
+    for part in (network.memory_attention, network.memory_encoder, network.obj_ptr_proj):
+        gradients = [parameter.grad for parameter in part.parameters()]
+        assert all(gradient is not None for gradient in gradients), "a weight cast without gradients was used again"
+
+
+def test_memory_is_of_prompts_and_the_last_frames() -> None:
+    past = _Past([torch.full((1, 1, 1), float(t)) for t in range(10)], [torch.zeros(1, 1)] * 10, list(range(10)), [])
+    past.conditioning[:] = [t in (0, 2) for t in range(10)]
+    memory = past.memory(10, since_first=0, recent=6)
+    assert memory.frames.flatten().tolist() == [0, 2, 4, 5, 6, 7, 8, 9]
+    assert memory.ages.tolist() == [[0, 0, 6, 5, 4, 3, 2, 1]]
+    assert memory.pointers.shape[1] == 10, "a pointer is small: all are kept"

@@ -7,12 +7,14 @@ import pytest
 
 from training.things import (
     Skin,
+    Thing,
     _leave_and_return,
     _shape,
     _turn,
     beside,
     blend_in,
     dressed,
+    filmed,
     joined,
     passer,
     random_thing,
@@ -135,3 +137,21 @@ def test_dressing_leaves_the_bank_as_it_is() -> None:
     for seed in range(40):
         dressed(BANK, np.random.default_rng(seed))
     assert all(np.array_equal(one, other) for one, other in zip(before, BANK.drawings, strict=True))
+
+
+def test_a_solid_thing_goes_through_its_film_to_and_fro() -> None:
+    widths = [
+        (filmed(BANK, np.random.default_rng(seed), 16)[..., 3] > 0).any(axis=1).sum(axis=1).tolist()
+        for seed in range(30)
+    ]
+    assert {len(set(one)) for one in widths} >= {1, 6}, "some do not turn, some go through all of it"
+    for one in widths:
+        assert np.abs(np.diff(one)).max() <= 8, "no jump from its end to its beginning"
+
+
+def test_a_solid_thing_that_blends_in_does_so_on_every_frame() -> None:
+    film = filmed(BANK, np.random.default_rng(0), 5)
+    thing = Thing(film[0], *(np.zeros((5, n)) for n in (2, 1, 2, 2)), film=film)
+    blend_in(thing, np.full((8, 8, 3), 250, np.uint8), np.random.default_rng(1))
+    assert thing.film is not None and (thing.film[..., :3].mean() > film[..., :3].mean() + 20)
+    assert np.array_equal(thing.film[0], thing.sprite) and np.array_equal(thing.film[..., 3], film[..., 3])
