@@ -22,10 +22,26 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tens
 def _attend_narrow(q: Tensor, k: Tensor, values: Tensor) -> Tensor:
     """The same for one object on a CPU, (L, C) and (M, C), and values (M, V) of few channels: (L, V).
 
-    A chunk of queries keeps its weights in the cache; the fused kernel wants values as wide as the keys.
+    The fused kernel wants values as wide as the keys. Weights are made block by block, so that they stay in the cache,
+    and what was summed is scaled down when a later block has a higher score (Milakov and Gimelshein, Online normalizer
+    calculation for softmax, 2018).
     """
-    q, k = q * q.shape[1] ** -0.5, k.T
-    return torch.cat([(chunk @ k).softmax(dim=1) @ values for chunk in q.split(128)])
+    q = q * q.shape[1] ** -0.5
+    if len(q) * len(k) < 2**20:
+        return (q @ k.T).softmax(dim=1) @ values
+    return torch.cat([_sum_up(chunk, k, values) for chunk in q.split(1024)])
+
+
+def _sum_up(q: Tensor, k: Tensor, values: Tensor) -> Tensor:
+    highest = q.new_full((len(q), 1), -torch.inf)
+    total, summed = torch.zeros_like(highest), q.new_zeros(len(q), values.shape[1])
+    for keys, some in zip(k.split(512), values.split(512), strict=True):
+        scores = q @ keys.T
+        before, highest = highest, torch.maximum(highest, scores.amax(dim=1, keepdim=True))
+        fading, weights = (before - highest).exp_(), scores.sub_(highest).exp_()
+        total = total.mul_(fading).add_(weights.sum(dim=1, keepdim=True))
+        summed = summed.mul_(fading).addmm_(weights, some)
+    return summed.div_(total)
 
 
 class RotarySelfAttention(Attention):
@@ -89,7 +105,7 @@ class MemoryAttention(nn.Module):
         """features (1 or N, C, h, w) conditioned on the memory of N objects: (N, C, h, w)."""
         channels, height, width = features.shape[1:]
         table = rotary_table(channels, height, width, features.device)
-        x = features.flatten(2).transpose(1, 2)
+        x = features.flatten(2).transpose(1, 2).contiguous()  # or each of the norms below would copy it
         x = x + 0.1 * sine_grid(channels, height, width, features.device).to(x.dtype)
         # Until here, and through half a layer, the objects of one image share everything.
         x = self._layer(0).look(x, table).expand(len(memory), -1, -1)

@@ -8,15 +8,14 @@ import torch
 from sam2_ros.network import Sam2Config
 from sam2_ros.network.efficientnet import SameConv2d
 from sam2_ros.network.layers import LayerNorm2d
-from sam2_ros.network.memory_attention import MemoryAttention
+from sam2_ros.network.memory_attention import MemoryAttention, _attend_narrow
 from sam2_ros.network.position import rotary_table, rotate_
 
 
 @pytest.mark.parametrize("masked", [False, True])
-def test_attention_in_chunks_equals_the_fused_kernel(masked: bool) -> None:
+def test_attention_object_by_object_equals_the_fused_kernel(masked: bool) -> None:
     torch.manual_seed(0)
     attention = MemoryAttention(Sam2Config.named("nano")).eval()
-    # 144 queries: one whole chunk and a piece of one.
     features, memory = torch.randn(1, 128, 12, 12), torch.randn(3, 2 * 144 + 8, 32)
     place, mask = torch.randn_like(memory), torch.rand(memory.shape[:2]) > 0.3
     arguments = features, memory, place, 8, mask if masked else None
@@ -24,6 +23,20 @@ def test_attention_in_chunks_equals_the_fused_kernel(masked: bool) -> None:
     with torch.no_grad():
         quick = attention(*arguments)
     torch.testing.assert_close(quick, plain, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("slope", [-0.2, 0.0, 0.2])
+def test_attention_block_by_block_equals_the_fused_kernel(slope: float) -> None:
+    """slope: of the scores along the keys, so that the highest are in the first block, anywhere, or in the last."""
+    torch.manual_seed(0)
+    # A whole chunk of queries and a piece of one, two whole blocks of keys and a piece of one.
+    q, k, values = torch.randn(1100, 64), torch.randn(1500, 64), torch.randn(1500, 16)
+    q[:, 0], k[:, 0] = 8.0, slope * torch.arange(1500) + (0 if slope > 0 else 300)
+    wide = torch.nn.functional.pad(values, (0, 48))
+    plain = torch.nn.functional.scaled_dot_product_attention(q[None, None], k[None, None], wide[None, None])
+    quick = _attend_narrow(q, k, values)
+    assert float((q @ k.T / 8).amax()) > 100, "exponentials that would overflow"
+    torch.testing.assert_close(quick, plain[0, 0, :, :16], rtol=0, atol=2e-5)
 
 
 def test_an_object_does_not_see_what_is_masked() -> None:
