@@ -9,31 +9,20 @@ from numpy.typing import NDArray
 from sam2_ros.geometry.boxes import box_around
 from sam2_ros.geometry.search_region import SearchRegion
 
-from .bank import Bank, Image
-from .clips import make_clip
+from .bank import Image
+from .clips import Clip
 
 Masks = NDArray[np.bool_]
-_DETAIL = 2
+DETAIL = 2
 """Edge of the pictures that regions are cut out of, in edges of the network's input."""
 
 
-def make_cut_clips(
-    bank: Bank,
-    number: int,
-    *,
-    frames: int,
-    objects: int,
-    size: int,
-    context: float,
-    seed: int = 0,
-    tables: float = 0.25,
-) -> tuple[Image, Masks]:
-    """The clip of that number as `make_clip`, once for each object: (K, T, S, S, 3) and (K, T, 1, S, S).
+def cut_clips(clip: Clip, size: int, context: float, random: np.random.Generator) -> tuple[Image, Masks]:
+    """A clip of edge DETAIL * size, once for each of its objects: (K, T, S, S, 3) and (K, T, 1, S, S), S for size.
 
     context: of search regions, see `SearchRegion.around`.
     """
-    clip = make_clip(bank, number, frames=frames, objects=objects, size=_DETAIL * size, seed=seed, tables=tables)
-    random = np.random.default_rng((seed, number))
+    objects = clip.masks.shape[1]
     cut = [follow_object(clip.images, clip.masks[:, k], size, context, random) for k in range(objects)]
     images, masks = (np.stack(arrays) for arrays in zip(*cut, strict=True))
     return images, masks[:, :, None]
@@ -53,16 +42,41 @@ def follow_object(
     slip = float(random.choice((0.02, 0.07, 0.2), p=(0.5, 0.35, 0.15)))
     seen, truth = np.empty((len(images), size, size, 3), np.uint8), np.empty((len(images), size, size), bool)
     for t, (image, mask) in enumerate(zip(images, masks, strict=True)):
-        x0, y0, x1, y1 = _shaken(region, random, slip if t else 0.0).pixels(edge, edge)
-        way = cv2.INTER_AREA if x1 - x0 > size else cv2.INTER_LINEAR
-        seen[t] = cv2.resize(image[y0:y1, x0:x1], (size, size), interpolation=way)
-        # Shares of a pixel, so that edges of what is seen enlarged are straight and not stairs.
-        share = cv2.resize(mask[y0:y1, x0:x1].astype(np.float32), (size, size), interpolation=way)
-        truth[t] = share > 0.5
+        looked = _shaken(region, random, slip if t else 0.0)
+        seen[t], truth[t] = _cut(image, mask, looked, size)
+        x0, y0, x1, y1 = looked.pixels(edge, edge)
         inside = np.zeros_like(mask)
         inside[y0:y1, x0:x1] = mask[y0:y1, x0:x1]
         region = region.after(box_around(inside), edge, edge, context)
     return seen, truth
+
+
+def glance_at(clip: Clip, size: int, random: np.random.Generator) -> tuple[Image, Masks]:
+    """Each object of a clip as it is seen where nobody has said how large it is: around one of its pixels, in a region
+    of any size. (K, S, S, 3) and (K, S, S), S for size."""
+    seen, truth = [], []
+    for k in range(clip.masks.shape[1]):
+        shown = np.flatnonzero(clip.masks[:, k].any(axis=(1, 2)))
+        t = int(random.choice(shown))
+        mask = clip.masks[t, k]
+        rows, columns = np.nonzero(mask)
+        index = random.integers(len(rows))
+        x0, y0, x1, y1 = box_around(mask) or (0, 0, 1, 1)
+        scale = max(x1 - x0, y1 - y0) / len(mask) * float(np.exp(random.uniform(np.log(0.7), np.log(8))))
+        region = SearchRegion.inside(columns[index] / len(mask), rows[index] / len(mask), max(scale, 1 / 16))
+        one, true = _cut(clip.images[t], mask, region, size)
+        seen.append(one)
+        truth.append(true)
+    return np.stack(seen), np.stack(truth)
+
+
+def _cut(image: Image, mask: Masks, region: SearchRegion, size: int) -> tuple[Image, Masks]:
+    x0, y0, x1, y1 = region.pixels(*mask.shape)
+    way = cv2.INTER_AREA if x1 - x0 > size else cv2.INTER_LINEAR
+    seen = cv2.resize(image[y0:y1, x0:x1], (size, size), interpolation=way)
+    # Shares of a pixel, so that edges of what is seen enlarged are straight and not stairs.
+    share = cv2.resize(mask[y0:y1, x0:x1].astype(np.float32), (size, size), interpolation=way)
+    return np.asarray(seen, np.uint8), share > 0.5
 
 
 def _shaken(region: SearchRegion, random: np.random.Generator, amount: float) -> SearchRegion:

@@ -109,6 +109,16 @@ def roll(
     return Rollout(sum(losses[1:], losses[0]), chosen)
 
 
+def learn_clicks(network: Sam2, images: Tensor, truth: Tensor, random: np.random.Generator) -> Losses:
+    """The loss of a click, sometimes of one more, on each of N images without memory.
+
+    images: (N, S, S, 3) uint8; truth: (N, S, S) masks.
+    """
+    features = network.encode_image(network.prepare(images, truth.shape[-1]))
+    losses = _first(network, features, truth, random, "click", None)[1]
+    return sum(losses[1:], losses[0])
+
+
 def _practise(network: Sam2, encoded: Features, masks: Tensor, random: np.random.Generator, count: int) -> list[Losses]:
     """Boxes and clicks without memory on frames that are encoded anyway: prompts are what takes longest to learn.
 

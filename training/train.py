@@ -30,8 +30,8 @@ from .clips import make_clip
 from .curve import draw_curve
 from .export import export
 from .parallel import launch, share_gradients
-from .regions import make_cut_clips
-from .rollout import PROMPTS, roll
+from .regions import DETAIL, cut_clips, glance_at
+from .rollout import PROMPTS, learn_clicks, roll
 from .trunk import imagenet_weights
 from .validation import validate
 
@@ -66,6 +66,8 @@ class Stage:
     """On how many masks of a step prompts are practised; see `rollout.roll`."""
     unlearned: int = 0
     """Of the frames, how many are only followed; see `rollout.roll`."""
+    glances: bool = False
+    """Whether clicks are also practised in regions of any size; see `regions.glance_at`."""
 
 
 _REGIONS = Stage(
@@ -106,27 +108,39 @@ STAGES = (
     ),
     _REGIONS,
     replace(_REGIONS, name="turning", steps=3300, frozen=11, last=1e-4),
-    replace(_REGIONS, name="lasting", steps=2400, frames=14, unlearned=8, frozen=11, rate=3e-4),
-    replace(_REGIONS, name="sharp", steps=300, size=192, rate=1e-4),
+    replace(_REGIONS, name="lasting", steps=2000, frames=14, unlearned=8, frozen=11, rate=3e-4, glances=True),
+    replace(_REGIONS, name="sharp", steps=300, size=192, rate=1e-4, glances=True),
 )
 
 
-class Clips(Dataset[tuple[Tensor, Tensor]]):
+class Clips(Dataset[tuple[Tensor, ...]]):
     def __init__(self, bank: Bank, stage: Stage, context: float, seed: int, first: int) -> None:
         """context: of search regions, see `SearchRegion.around`."""
         self.bank, self.stage, self.context, self.seed, self.first = bank, stage, context, seed, first
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """Images (C, T, S, S, 3) and masks (C, T, K, S, S) of a clip; of C clips of one object where it is cut out."""
+    def __getitem__(self, index: int) -> tuple[Tensor, ...]:
+        """Images (C, T, S, S, 3) and masks (C, T, K, S, S) of a clip, or of C clips of one object where it is cut out;
+        then glances at its objects, (K, S, S, 3) and (K, S, S), none where the stage does without."""
         stage, number = self.stage, self.first + index
-        asked = {"frames": stage.frames, "objects": stage.objects, "size": stage.size}
-        if stage.regions and index // stage.clips % 4:
-            images, masks = make_cut_clips(
-                self.bank, number, **asked, context=self.context, seed=self.seed, tables=stage.tables
-            )
-            return torch.from_numpy(images), torch.from_numpy(masks)
-        clip = make_clip(self.bank, number, **asked, seed=self.seed, tables=stage.tables)
-        return torch.from_numpy(clip.images[None]), torch.from_numpy(clip.masks[None])
+        cut = stage.regions and index // stage.clips % 4 > 0
+        clip = make_clip(
+            self.bank,
+            number,
+            frames=stage.frames,
+            objects=stage.objects,
+            size=DETAIL * stage.size if cut else stage.size,
+            seed=self.seed,
+            tables=stage.tables,
+        )
+        random = np.random.default_rng((self.seed, number))
+        if cut:
+            images, masks = cut_clips(clip, stage.size, self.context, random)
+        else:
+            images, masks = clip.images[None], clip.masks[None]
+        arrays = [images, masks, *glance_at(clip, stage.size, random)]
+        if not stage.glances:
+            arrays[2:] = [array[:0] for array in arrays[2:]]
+        return tuple(torch.from_numpy(array) for array in arrays)
 
 
 class Average:
@@ -203,8 +217,8 @@ class Training:
         began, count = time.monotonic(), 0
         quiet = True if self.rank else None  # None: quiet where nobody looks
         bar = tqdm(self._batches(stage), desc=stage.name, initial=self.step, total=stage.steps, disable=quiet)
-        for images, masks in bar:
-            values = self._step(stage, optimiser, images.to(self.device), masks.to(self.device))
+        for batch in bar:
+            values = self._step(stage, optimiser, *(tensor.to(self.device) for tensor in batch))
             self.step, count = self.step + 1, count + 1
             if self.rank:
                 continue
@@ -219,15 +233,23 @@ class Training:
         if self.rank == 0:
             self._print(stage, (time.monotonic() - began) / max(1, count), at_end=True)
 
-    def _batches(self, stage: Stage) -> Iterator[tuple[Tensor, Tensor]]:
+    def _batches(self, stage: Stage) -> Iterator[list[Tensor]]:
         number = STAGES.index(stage) if stage in STAGES else 0
         clips = Clips(self.bank, stage, self.config.search_context, self.seed, first=number * 10**7)
         order = range(self.step * stage.clips + self.rank, stage.steps * stage.clips, self.ranks)
         loader = DataLoader(clips, stage.clips // self.ranks, sampler=order, num_workers=1, prefetch_factor=6)
-        for images, masks in loader:
-            yield images.flatten(0, 1), masks.flatten(0, 1)
+        for batch in loader:
+            yield [tensor.flatten(0, 1) for tensor in batch]
 
-    def _step(self, stage: Stage, optimiser: torch.optim.Optimizer, images: Tensor, masks: Tensor) -> dict[str, Any]:
+    def _step(
+        self,
+        stage: Stage,
+        optimiser: torch.optim.Optimizer,
+        images: Tensor,
+        masks: Tensor,
+        glances: Tensor,
+        glanced: Tensor,
+    ) -> dict[str, Any]:
         for group in optimiser.param_groups:
             group["lr"] = group["share"] * _rate(stage, self.step)
         random = np.random.default_rng((self.seed, self.stage, self.step, self.rank))
@@ -245,6 +267,8 @@ class Training:
                 practices=stage.practices,
                 unlearned=stage.unlearned,
             ).losses
+            if len(glances):
+                losses += learn_clicks(self.network, glances, glanced, random)
         total = losses.total(stage.dice)
         optimiser.zero_grad(set_to_none=True)
         total.backward()

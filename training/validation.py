@@ -10,7 +10,7 @@ from sam2_ros.network import Sam2
 
 from .bank import Bank
 from .clips import make_clip
-from .regions import make_cut_clips
+from .regions import DETAIL, cut_clips
 from .rollout import PROMPTS, roll
 
 
@@ -45,7 +45,8 @@ def _clip(
     """Images (B, T, S, S, 3) and masks (B, T, K, S, S), of three objects in all."""
     if regions:
         context = network.config.search_context
-        images, masks = make_cut_clips(bank, number, frames=frames, objects=3, size=size, context=context, seed=seed)
+        clip = make_clip(bank, number, frames=frames, objects=3, size=DETAIL * size, seed=seed)
+        images, masks = cut_clips(clip, size, context, np.random.default_rng((seed, number)))
     else:
         clip = make_clip(bank, number, frames=frames, objects=3, size=size, seed=seed)
         images, masks = clip.images[None], clip.masks[None]

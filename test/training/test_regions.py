@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.regions import follow_object, make_cut_clips
+from training.clips import make_clip
+from training.regions import cut_clips, follow_object, glance_at
 
 from .test_clips import small_bank
 
@@ -36,9 +37,19 @@ def test_an_object_that_vanishes_leaves_its_masks_empty() -> None:
     assert truth[:3].any(axis=(1, 2)).all() and not truth[3:].any()
 
 
-def test_every_object_of_a_clip_has_one_of_its_own_and_the_number_decides_it() -> None:
-    asked = {"frames": 3, "objects": 2, "size": 64, "context": 3.0, "seed": 1}
-    images, masks = make_cut_clips(small_bank(), 5, **asked)
-    assert images.shape == (2, 3, 64, 64, 3) and masks.shape == (2, 3, 1, 64, 64)
-    for one, again in zip((images, masks), make_cut_clips(small_bank(), 5, **asked), strict=True):
-        np.testing.assert_array_equal(one, again)
+def test_every_object_of_a_clip_has_one_of_its_own() -> None:
+    clip = make_clip(small_bank(), 5, frames=3, objects=2, size=128)
+    first, again = (cut_clips(clip, 64, 3.0, np.random.default_rng(1)) for _ in range(2))
+    assert first[0].shape == (2, 3, 64, 64, 3) and first[1].shape == (2, 3, 1, 64, 64)
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_glance_shows_the_object_at_any_size() -> None:
+    shares = []
+    for number in range(40):
+        clip = make_clip(small_bank(), number, frames=2, objects=2, size=128, tables=0.0)
+        seen, truth = glance_at(clip, 64, np.random.default_rng(number))
+        assert seen.shape == (2, 64, 64, 3) and truth.shape == (2, 64, 64)
+        shares += truth.mean(axis=(1, 2)).tolist()
+    assert min(shares) < 0.03 and max(shares) > 0.5 and np.mean(np.array(shares) > 0) > 0.95

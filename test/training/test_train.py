@@ -65,10 +65,10 @@ def test_a_run_that_was_interrupted_ends_like_one_that_was_not(begin) -> None:
     whole.run((STAGE,))
     interrupted = begin("interrupted")
     optimiser = interrupted._optimiser(STAGE)
-    for number, (images, masks) in enumerate(interrupted._batches(STAGE)):
+    for number, batch in enumerate(interrupted._batches(STAGE)):
         if number == 2:
             break
-        interrupted.log.append(interrupted._step(STAGE, optimiser, images, masks))
+        interrupted.log.append(interrupted._step(STAGE, optimiser, *batch))
         interrupted.step += 1
         interrupted.average.update(interrupted.network)
     interrupted._write(optimiser)
