@@ -2,7 +2,7 @@
 
     python -m training.train
 
-Runs in ten stages and writes a checkpoint every few minutes; the same command goes on where it stopped. What happens
+Runs in eleven stages and writes a checkpoint every few minutes; the same command goes on where it stopped. What happens
 in a step depends on the seed and the step's number alone.
 """
 
@@ -108,8 +108,8 @@ STAGES = (
     ),
     _REGIONS,
     replace(_REGIONS, name="turning", steps=3300, frozen=11, last=1e-4),
-    replace(_REGIONS, name="lasting", steps=2000, frames=14, unlearned=8, frozen=11, rate=3e-4, glances=True),
-    replace(_REGIONS, name="sharp", steps=300, size=192, rate=1e-4, glances=True),
+    replace(_REGIONS, name="sharp", steps=300, size=192, rate=1e-4),
+    replace(_REGIONS, name="lasting", steps=1700, frames=14, unlearned=8, frozen=11, rate=3e-4, glances=True),
 )
 
 

@@ -108,6 +108,17 @@ class SearchRegion:
             y0 + per_row * float((top + high).max()),
         )
 
+    def mask_in(self, other: SearchRegion, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """A mask (h, w) of this region as it lies in another, (h, w)."""
+        height, width = mask.shape
+        zoom = self.scale / other.scale
+        x, y = (self.x - other.x) / other.scale, (self.y - other.y) / other.scale
+        # Both middles are half a pixel before the one of index w / 2.
+        shift = [width * x + (1 - zoom) * (width - 1) / 2, height * y + (1 - zoom) * (height - 1) / 2]
+        matrix = np.array([[zoom, 0, shift[0]], [0, zoom, shift[1]]])
+        shares = cv2.warpAffine(mask.astype(np.float32), matrix, (width, height), flags=cv2.INTER_LINEAR)
+        return shares > 0.5
+
     def pixels(self, height: int, width: int) -> tuple[int, int, int, int]:
         """x0 y0 x1 y1 in an image of height x width pixels; x1 and y1 are one past the last pixel."""
         wide, high = max(1, round(self.scale * width)), max(1, round(self.scale * height))

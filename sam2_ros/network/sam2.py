@@ -187,13 +187,23 @@ class Sam2(nn.Module):
         place = self.sam_prompt_encoder.pe_layer.grid(height, width)
         return self.sam_mask_decoder(conditioned + dense, place, sparse, features.middle, features.fine)
 
-    def choose(self, answer: Answer, *, multimask: bool, rank: int = 0, stability: float = 0.98) -> Choice:
+    def choose(
+        self,
+        answer: Answer,
+        *,
+        multimask: bool,
+        rank: int = 0,
+        stability: float = 0.98,
+        likeness: Tensor | None = None,
+    ) -> Choice:
         """Takes one of an answer's masks.
 
         multimask: the best of the three, for tracking and for a single click; otherwise the first, unless it is less
-        stable than `stability`, 0 for never. rank: 0 takes the best of the three, 1 the next.
+        stable than `stability`, 0 for never. rank: 0 takes the best of the three, 1 the next. likeness: (N, 4) what is
+        added to the predicted IoU when the best is looked for.
         """
-        best = answer.iou[:, 1:].argsort(dim=1, descending=True, stable=True)[:, rank] + 1
+        value = answer.iou if likeness is None else answer.iou + likeness
+        best = value[:, 1:].argsort(dim=1, descending=True, stable=True)[:, rank] + 1
         first = torch.zeros_like(best)
         if multimask:
             taken = token = best

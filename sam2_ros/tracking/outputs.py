@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sam2_ros.geometry.masks import Measures, keep_highest, measure
@@ -62,24 +64,28 @@ class Outputs:
         in_view = (scores > limits) & (measures.areas > 0)
         # One copy to the host; float64 holds every area and score as it is.
         seen = torch.stack((in_view.double(), measures.areas.double(), scores.double()), dim=1).tolist()
-        regions = self._next_regions(numbers, in_view, frame)
-        for record, view, region, (visible, area, score) in zip(records, before, regions, seen, strict=True):
+        searches = self._next_searches(numbers, in_view, frame)
+        for record, view, search, (visible, area, score) in zip(records, before, searches, seen, strict=True):
             share = area / (frame.height * frame.width)
-            record.views[frame.number] = View.after(view, frame.stamp, share, score, region, in_view=bool(visible))
+            record.views[frame.number] = View.after(view, frame.stamp, share, score, *search, in_view=bool(visible))
         return Look(rows, logits, masks & in_view[:, None, None], in_view, measures.only(in_view))
 
-    def _next_regions(self, rows: Sequence[int], in_view: Tensor, frame: Frame) -> list[SearchRegion]:
-        """Where to look on the next frame for the objects of these rows, some of which are in view on this one."""
+    def _next_searches(
+        self, rows: Sequence[int], in_view: Tensor, frame: Frame
+    ) -> list[tuple[SearchRegion, NDArray[np.bool_] | None]]:
+        """Where to look on the next frame for the objects of these rows, some of which are in view on this one, and
+        what is expected there, as in `View`."""
         regions = [self._propagation.regions[row] for row in rows]
         if not self._search_context:
-            return regions
+            return [(region, None) for region in regions]
         size = (frame.height, frame.width)
         answers = (self._propagation.logits[rows, 0] > 0) & in_view[:, None, None]
         sure = (self._propagation.iou[rows] >= _SURE).tolist()
-        return [
-            region.after(region.box_of(mask, *size), *size, self._search_context, sure=one)
-            for region, mask, one in zip(regions, answers.cpu().numpy(), sure, strict=True)
-        ]
+        searches: list[tuple[SearchRegion, NDArray[np.bool_] | None]] = []
+        for region, mask, one in zip(regions, answers.cpu().numpy(), sure, strict=True):
+            following = region.after(region.box_of(mask, *size), *size, self._search_context, sure=one)
+            searches.append((following, region.mask_in(following, mask)))
+        return searches
 
     def tracks(self, ids: tuple[int, ...], records: Sequence[ObjectRecord], frame: Frame, look: Look) -> Tracks:
         """All objects on the newest frame, brought back to the host; look: at these records on this frame."""

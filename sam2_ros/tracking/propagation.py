@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sam2_ros.geometry.boxes import box_around
@@ -18,6 +20,7 @@ from .history import Frame
 from .memory import MemoryBank
 from .sight import mask_input, place, point_input, see
 from .tracks import Prompt, Readings
+from .visibility import View
 
 _WHOLE_IMAGE = 0.9
 """Share of the image, or of a search region, from which a mask counts as one of all of it."""
@@ -50,13 +53,15 @@ class Propagation:
         self.regions = [SearchRegion()] * rows
         """Of the image, to which the logits belong."""
 
-    def follow(self, rows: Sequence[int], frame: Frame, regions: Sequence[SearchRegion], wary: Sequence[bool]) -> None:
+    def follow(self, rows: Sequence[int], frame: Frame, views: Sequence[View], wary: Sequence[bool]) -> None:
         """Tracks the objects of these rows onto a frame and remembers the answers.
 
-        regions: where each is looked for; wary: of which objects a mask of all of it is not believed.
+        views: of each on the frame before; wary: of which objects a mask of all of it is not believed.
         """
+        regions = [view.region for view in views]
         features = see(self._network, frame, regions, self._size)
-        choice = self._tracked(features, self._network.attend(features.top, self._bank.read(rows, frame.number)))
+        conditioned = self._network.attend(features.top, self._bank.read(rows, frame.number))
+        choice = self._tracked(features, conditioned, [view.expected for view in views])
         if any(wary):
             whole = (choice.logits > 0).float().mean(dim=(1, 2, 3)) > _WHOLE_IMAGE
             choice = self._network.hide(choice, whole & torch.tensor(list(wary), device=whole.device))
@@ -75,15 +80,19 @@ class Propagation:
         self.scores[index] = torch.tensor(list(scores), device=self.scores.device)
         self.iou[index] = 0
 
-    def prompt(self, row: int, frame: Frame, prompts: Sequence[Prompt], region: SearchRegion | None) -> Readings:
+    def prompt(self, row: int, frame: Frame, prompts: Sequence[Prompt], view: View | None) -> Readings:
         """Answers all prompts of one object on a frame in their order, and remembers the last answer.
 
-        region: where it would be looked for; None for an object that has no memory before this frame. Returns the
-        readings of the last prompt.
+        view: of it on the frame before; None for an object that has no memory before this frame. Returns the readings
+        of the last prompt.
         """
-        region, begins = self._region(frame, prompts, region), region is None
+        begins = view is None
+        region = self._region(frame, prompts, None if view is None else view.region)
+        expected = None
+        if view is not None and view.expected is not None:
+            expected = view.region.mask_in(region, view.expected)
         features = see(self._network, frame, [region], self._size)
-        choice, readings = self._answer([] if begins else [row], frame, region, features, prompts)
+        choice, readings = self._answer([] if begins else [row], frame, region, features, prompts, expected)
         self._store([row], choice, [region])
         masks = (self._upsample(choice.logits) > 0).to(self._network.dtype)
         memory = self._network.encode_memory(features.top, masks, choice.score)
@@ -140,11 +149,19 @@ class Propagation:
                     best, promise = found, value
         return best
 
-    def _tracked(self, features: Features, conditioned: Tensor) -> Choice:
-        """Where N objects are by what they remember, with which the features were conditioned."""
+    def _tracked(self, features: Features, conditioned: Tensor, expected: Sequence[NDArray[np.bool_] | None]) -> Choice:
+        """Where N objects are by what they remember, with which the features were conditioned.
+
+        expected: of each, as in `View`. Of its readings the one is taken whose predicted IoU and whose IoU with that
+        have the highest sum: a mask does not become another from one frame to the next. SAM 2 goes by the first alone.
+        """
         network = self._network
         answer = network.decode(features, conditioned, *network.no_points(len(conditioned)))
-        return network.choose(answer, multimask=True)
+        masks = [mask for mask in expected if mask is not None]
+        if len(masks) < len(conditioned):
+            return network.choose(answer, multimask=True)
+        likeness = _overlap(answer.logits > 0, torch.from_numpy(np.stack(masks)).to(answer.logits.device))
+        return network.choose(answer, multimask=True, likeness=likeness)
 
     def _answer(
         self,
@@ -153,15 +170,17 @@ class Propagation:
         region: SearchRegion,
         features: Features,
         prompts: Sequence[Prompt],
+        expected: NDArray[np.bool_] | None = None,
     ) -> tuple[Choice, Readings]:
         """Prompts of one object on one frame, at least one; each goes on from the answer to those before it.
 
-        row: of the object, empty if it has no memory of earlier frames; features: of the region.
+        row: of the object, empty if it has no memory of earlier frames; features: of the region;
+        expected: in it, as in `View`.
         """
         network = self._network
         if row:
             conditioned = network.attend(features.top, self._bank.read(row, frame.number))
-            tracked = self._tracked(features, conditioned)
+            tracked = self._tracked(features, conditioned, [expected])
         else:
             conditioned, tracked = network.without_memory(features.top), None
         answered, clicks = tracked, list[_Click]()
@@ -215,6 +234,12 @@ class Propagation:
         points = point_input([click[:2] for click in clicks], frame, region, self._size)
         labels = torch.tensor([[click[2] for click in clicks]])
         return points.to(self._network.device), labels.to(self._network.device)
+
+
+def _overlap(masks: Tensor, others: Tensor) -> Tensor:
+    """IoU (N, M) of masks (N, M, h, w) with others (N, h, w); 0 where both are empty."""
+    both, either = masks & others[:, None], masks | others[:, None]
+    return both.sum(dim=(2, 3)) / either.sum(dim=(2, 3)).clamp(min=1)
 
 
 def _merged(clicks: list[_Click], prompt: Prompt) -> list[_Click]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
@@ -14,7 +16,7 @@ from sam2_ros.geometry.search_region import SearchRegion
 from .errors import BadMemory
 from .memory import Remembered
 
-_VERSION = 2
+_VERSION = 3
 _KIND = "sam2_ros object memory"
 
 
@@ -31,6 +33,8 @@ class SavedObject:
     """Of the image that it covered then."""
     region: SearchRegion
     """Where to look for it."""
+    expected: NDArray[np.bool_] | None
+    """As in `View`."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ def pack(saved: SavedObject, origin: Origin) -> bytes:
         "region": asdict(saved.region),
     }
     tensors = {"memories": remembered.memories.contiguous().cpu(), "pointers": remembered.pointers.contiguous().cpu()}
+    if saved.expected is not None:
+        tensors["expected"] = torch.from_numpy(saved.expected)
     # One entry, since safetensors writes several in any order.
     return bytes(save(tensors, metadata={_KIND: json.dumps(facts)}))
 
@@ -84,6 +90,8 @@ def unpack(data: bytes, origin: Origin, device: torch.device) -> SavedObject:
         memories, pointers = tensors["memories"].to(device), tensors["pointers"].to(device)
         remembered = Remembered(memories, pointers, tuple(map(int, facts["ages"])), int(facts["conditioning"]))
         region = SearchRegion(**{name: float(value) for name, value in facts["region"].items()})
-        return SavedObject(remembered, bool(facts["in_view"]), int(facts["unseen"]), float(facts["share"]), region)
+        expected = tensors["expected"].bool().numpy() if "expected" in tensors else None
+        in_view, unseen, share = bool(facts["in_view"]), int(facts["unseen"]), float(facts["share"])
+        return SavedObject(remembered, in_view, unseen, share, region, expected)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise BadMemory(f"the memory is incomplete: {error}") from error

@@ -219,7 +219,9 @@ class Tracker:
         frame = self._history.newest
         view = record.views[frame.number]
         remembered = self._bank.export(record.row, frame.number + 1)
-        saved = SavedObject(remembered, view.in_view, frame.stamp - view.last_seen, view.share, view.region)
+        saved = SavedObject(
+            remembered, view.in_view, frame.stamp - view.last_seen, view.share, view.region, view.expected
+        )
         return pack(saved, self._network_origin())
 
     @torch.inference_mode()
@@ -236,7 +238,7 @@ class Tracker:
             raise BadMemory("the memory's tensors have other shapes than this tracker's")
         row, number = self._free_rows[0], frame.number
         self._bank.restore(row, number, saved.remembered)
-        before = View(saved.in_view, frame.stamp - saved.unseen, saved.share, _UNKNOWN, saved.region)
+        before = View(saved.in_view, frame.stamp - saved.unseen, saved.share, _UNKNOWN, saved.region, saved.expected)
         began = number - max(saved.remembered.ages)
         record = ObjectRecord(row, began, since=number, views={number - 1: before})
         self._follow([record], frame)
@@ -300,7 +302,7 @@ class Tracker:
         if searched:
             views = [before[row] for row in searched]
             lost = [self._thresholds.state(view, frame.stamp) == State.LOST and view.share < _SMALL for view in views]
-            self._propagation.follow(searched, frame, [view.region for view in views], wary=lost)
+            self._propagation.follow(searched, frame, views, wary=lost)
         if resting := [row for row in before if row not in searched]:
             self._propagation.rest(resting, [before[row].score for row in resting])
 
@@ -319,8 +321,8 @@ class Tracker:
         for number in range(start, self._history.next_number):
             frame, prompts = self._history.at(number), record.prompts_on(number)
             if prompts:
-                region = None if record.began is None else record.views[number - 1].region
-                answer = self._propagation.prompt(record.row, frame, prompts, region)
+                view = None if record.began is None else record.views[number - 1]
+                answer = self._propagation.prompt(record.row, frame, prompts, view)
                 record.began = number if record.began is None else record.began
                 readings = answer if number == start else readings
             elif record.began is not None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sam2_ros.geometry.search_region import SearchRegion
 
 from .tracks import State
@@ -59,14 +62,23 @@ class View:
     """Object score logit of the newest frame up to this one on which it was searched for."""
     region: SearchRegion = _WHOLE
     """Where to look for it on the next frame."""
+    expected: NDArray[np.bool_] | None = None
+    """(S / 4, S / 4) its mask in that region if it stays where it is; None for a network without search regions."""
 
     @staticmethod
     def after(
-        before: View | None, stamp: int, share: float, score: float, region: SearchRegion = _WHOLE, *, in_view: bool
+        before: View | None,
+        stamp: int,
+        share: float,
+        score: float,
+        region: SearchRegion = _WHOLE,
+        expected: NDArray[np.bool_] | None = None,
+        *,
+        in_view: bool,
     ) -> View:
         """Of a frame after the one before it, None on an object's first; share: of the image that its mask covers."""
         if in_view:
-            return View(True, stamp, share, score, region)
+            return View(True, stamp, share, score, region, expected)
         if before is None:
-            return View(False, stamp, 0.0, score, region)
-        return View(False, before.last_seen, before.share, score, region)
+            return View(False, stamp, 0.0, score, region, expected)
+        return View(False, before.last_seen, before.share, score, region, expected)

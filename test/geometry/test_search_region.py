@@ -96,3 +96,16 @@ def test_its_pixels_are_always_some_of_the_images(x: float, y: float, scale: flo
 def test_a_region_that_is_not_inside_is_refused(x: float, y: float, scale: float) -> None:
     with pytest.raises(ValueError, match="must be inside the image"):
         SearchRegion(x, y, scale)
+
+
+def test_a_mask_lies_where_it_was_when_it_is_seen_in_another_region() -> None:
+    mask = np.zeros((48, 48), bool)
+    mask[12:24, 12:36] = True
+    region = SearchRegion(0.5, 0.5, 0.5)
+    assert np.array_equal(region.mask_in(region, mask), mask)
+    # From 3/8 of the image to 5/8 across, and to a half down.
+    wider = region.mask_in(SearchRegion(), mask)
+    assert np.array_equal(np.argwhere(wider)[[0, -1]], [[18, 18], [23, 29]])
+    moved = region.mask_in(SearchRegion(0.625, 0.5, 0.5), mask)
+    assert np.array_equal(np.argwhere(moved)[[0, -1]], [[12, 0], [23, 23]])
+    assert not region.mask_in(SearchRegion(0.9, 0.9, 0.1), mask).any()

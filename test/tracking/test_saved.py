@@ -103,8 +103,8 @@ def test_what_does_not_fit_is_refused_with_the_reason(network: Sam2, original: T
         (Tracker(network, image_size=96), data, "the memory is of the input size 64; this tracker has 96"),
         (
             Tracker(network),
-            data.replace(b'\\"version\\": 2', b'\\"version\\": 9'),
-            "version of the format 9; this tracker has 2",
+            data.replace(b'\\"version\\": 3', b'\\"version\\": 9'),
+            "version of the format 9; this tracker has 3",
         ),
         (Tracker(network), save({"x": torch.zeros(1)}), "not one that holds an object's memory"),
         (Tracker(network), b"nonsense", "these 8 bytes are no safetensors file"),

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from sam2_ros.geometry.search_region import SearchRegion
-from sam2_ros.network import Sam2
+from sam2_ros.network import Answer, Sam2
 from sam2_ros.tracking import Prompt, Tracker
 from sam2_ros.tracking.history import Frame
 from sam2_ros.tracking.outputs import Outputs
+from sam2_ros.tracking.propagation import Propagation
 from sam2_ros.tracking.sight import mask_input, picture, place, point_input, see
 from sam2_ros.tracking.visibility import Thresholds
 
@@ -101,10 +102,42 @@ def test_a_region_grows_until_one_is_sure(in_view: bool, iou: float, scale: floa
         regions=[SearchRegion(), SearchRegion(0.5, 0.5, 0.4)], logits=logits, iou=torch.tensor([1.0, iou])
     )
     outputs = Outputs(propagation, Thresholds(0.5, 0.5, 1.0), search_context=3.2, non_overlap=False)
-    (region,) = outputs._next_regions([1], torch.tensor([in_view]), frame())
+    ((region, expected),) = outputs._next_searches([1], torch.tensor([in_view]), frame())
     assert region.scale == pytest.approx(scale)
     # The middle is that of the large piece: 9 of 16, in a region that begins at 0.3 of the image.
     assert region.x == pytest.approx(0.3 + 0.4 * 9 / 16 if in_view else 0.5)
+    assert expected is not None
+    # Where the piece is on the whole frame, seen through either region.
+    before = place(logits[1:], frame(), propagation.regions[1:])[0] > 0
+    after = place(torch.from_numpy(np.where(expected, 5.0, -5.0)).float()[None, None], frame(), [region])[0] > 0
+    assert int((before & after).sum()) > 0.7 * int((before | after).sum()) if in_view else not after.any()
+
+
+def test_of_two_readings_the_one_like_the_last_mask_is_taken(region_network: Sam2) -> None:
+    answer = Answer(
+        logits=torch.full((1, 4, 16, 16), -5.0),
+        iou=torch.tensor([[0.0, 0.8, 0.7, 0.1]]),
+        tokens=torch.zeros(1, 4, region_network.config.d_model),
+        score=torch.ones(1),
+    )
+    answer.logits[0, 1, 2:14, 2:14] = answer.logits[0, 2, 4:8, 4:8] = 5
+    last = np.zeros((16, 16), bool)
+    last[4:8, 5:9] = True
+    network: Any = SimpleNamespace(
+        decode=lambda *_: answer, no_points=region_network.no_points, choose=region_network.choose
+    )
+    propagation: Any = SimpleNamespace(_network=network)
+    features: Any = None
+    chosen = {
+        name: Propagation._tracked(propagation, features, torch.zeros(1), [expected])
+        for name, expected in (("nothing", None), ("small", last), ("empty", last & False))
+    }
+    assert {name: int((choice.logits > 0).sum()) for name, choice in chosen.items()} == {
+        "nothing": 144,
+        "small": 16,
+        "empty": 144,
+    }
+    assert float(chosen["small"].iou) == pytest.approx(0.7), "what the network predicted"
 
 
 def test_prompts_of_one_image_are_all_seen(region_network: Sam2) -> None:
