@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from sam2_ros.simulation.rendering import Renderer
+from sam2_ros.simulation.room import add_material
 
 from . import sources
 
@@ -24,6 +25,7 @@ Image = NDArray[np.uint8]
 Indices = NDArray[np.int64]
 
 FRAMES = 48
+"""Of a film."""
 _EDGE = 160
 """Pixels of a rendered picture."""
 _FOVY = 30.0
@@ -162,20 +164,7 @@ def _film(parts: list[Part], textures: dict[str, Image], random: np.random.Gener
         _add(spec, str(index), part, textures[part.texture], middle, radius, random)
     eye = spec.worldbody.add_body(name="eye", mocap=True)
     eye.add_camera(name="camera", fovy=_FOVY)
-    above, beside = random.uniform(0, 2 * np.pi), random.uniform(0.2, 1.2)
-    sun = -np.array([np.cos(above) * beside, np.sin(above) * beside, 1.0])
-    lit = spec.worldbody if random.random() < 0.5 else eye  # it turns in the light, or the camera goes round it
-    lit.add_light(
-        type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
-        dir=sun if lit is not eye else [sun[0], sun[2], sun[1]],
-        diffuse=[random.uniform(0.3, 0.8)] * 3,
-        ambient=[0.0] * 3,
-        specular=[random.uniform(0, 0.6)] * 3,
-        castshadow=False,
-    )
-    spec.visual.headlight.ambient = [random.uniform(0.25, 0.5)] * 3
-    spec.visual.headlight.diffuse = [random.uniform(0.0, 0.3)] * 3
-    spec.visual.headlight.specular = [0.0] * 3
+    _light(spec, eye, random)
     spec.visual.global_.offwidth = spec.visual.global_.offheight = _EDGE
     spec.visual.quality.offsamples = 4
     spec.visual.map.znear, spec.visual.map.zfar = 0.1, 50.0
@@ -197,6 +186,25 @@ def _film(parts: list[Part], textures: dict[str, Image], random: np.random.Gener
     return np.ascontiguousarray(frames[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
 
 
+def _light(spec: mujoco.MjSpec, eye: mujoco.MjsBody, random: np.random.Generator) -> None:
+    """A sun, and some light from all sides. It stands with the model, round which the camera goes, or with the camera,
+    before which the model turns."""
+    above, beside = random.uniform(0, 2 * np.pi), random.uniform(0.2, 1.2)
+    sun = -np.array([np.cos(above) * beside, np.sin(above) * beside, 1.0])
+    lit = spec.worldbody if random.random() < 0.5 else eye
+    lit.add_light(
+        type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
+        dir=sun if lit is not eye else [sun[0], sun[2], sun[1]],
+        diffuse=[random.uniform(0.3, 0.8)] * 3,
+        ambient=[0.0] * 3,
+        specular=[random.uniform(0, 0.6)] * 3,
+        castshadow=False,
+    )
+    spec.visual.headlight.ambient = [random.uniform(0.25, 0.5)] * 3
+    spec.visual.headlight.diffuse = [random.uniform(0.0, 0.3)] * 3
+    spec.visual.headlight.specular = [0.0] * 3
+
+
 def _add(
     spec: mujoco.MjSpec,
     name: str,
@@ -212,16 +220,12 @@ def _add(
     spec.add_mesh(
         name=name,
         uservert=vertices.ravel(),
-        usertexcoord=part.coordinates.ravel(),
+        usertexcoord=(part.coordinates * [1.0, -1.0] + [0.0, 1.0]).ravel(),
         userface=part.faces.ravel(),
         inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL,
     )
-    height, width = texture.shape[:2]
-    picture = spec.add_texture(name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, nchannel=3, height=height, width=width)
-    picture.data = texture.tobytes()
-    shine = float(random.uniform(0, 0.5))
-    material = spec.add_material(name=name, specular=shine, shininess=float(random.uniform(0.1, 0.8)))
-    material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = name
+    specular, shininess = random.uniform((0, 0.1), (0.5, 0.8)).tolist()
+    add_material(spec, name, texture, specular=specular, shininess=shininess)
     spec.worldbody.add_geom(
         type=mujoco.mjtGeom.mjGEOM_MESH, meshname=name, material=name, contype=0, conaffinity=0, mass=0
     )

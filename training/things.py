@@ -202,10 +202,7 @@ def filmed(bank: Bank, random: np.random.Generator, frames: int) -> Image:
     order = (random.integers(len(there_and_back)) + pace * np.arange(frames)).astype(int) % len(there_and_back)
     film = film[there_and_back[order]]
     if random.random() < 0.4:
-        colours, turn = film[..., :3].reshape(frames, -1, 3), random.integers(0, 180)
-        hsv = cv2.cvtColor(np.ascontiguousarray(colours), cv2.COLOR_RGB2HSV)
-        hsv[..., 0] = (hsv[..., 0].astype(int) + turn) % 180
-        film[..., :3] = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB).reshape(film[..., :3].shape)
+        _turn_hue(film.reshape(frames, -1, 4), int(random.integers(0, 180)))
     return np.ascontiguousarray(film[:, :, ::-1] if random.random() < 0.5 else film)
 
 
@@ -223,14 +220,19 @@ def dressed(bank: Bank, random: np.random.Generator) -> Image:
         shade = sprite[..., :3].mean(axis=2, keepdims=True) / 255 if random.random() < 0.5 else 1.0
         sprite[..., :3] = texture * (0.35 + 0.65 * shade)
     if random.random() < (0.25 if kind < 0.45 else 0.6):
-        hsv = cv2.cvtColor(np.ascontiguousarray(sprite[..., :3]), cv2.COLOR_RGB2HSV)
-        hsv[..., 0] = (hsv[..., 0].astype(int) + random.integers(0, 180)) % 180
-        sprite[..., :3] = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
+        _turn_hue(sprite, int(random.integers(0, 180)))
     if random.random() < 0.5:
         _shade(sprite, random)
     if random.random() < 0.4:
         sprite[..., 3] = cv2.GaussianBlur(sprite[..., 3], (0, 0), random.uniform(0.6, 1.6))
     return np.ascontiguousarray(sprite[:, ::-1] if random.random() < 0.5 else sprite)
+
+
+def _turn_hue(picture: Image, turn: int) -> None:
+    """Gives a picture (h, w, 4) other colours, in place; turn: half degrees round the circle of hues."""
+    hsv = cv2.cvtColor(np.ascontiguousarray(picture[..., :3]), cv2.COLOR_RGB2HSV)
+    hsv[..., 0] = (hsv[..., 0].astype(int) + turn) % 180
+    picture[..., :3] = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
 
 
 def _shade(sprite: Image, random: np.random.Generator) -> None:

@@ -64,6 +64,8 @@ class Stage:
     """Whether objects are looked for in regions around them, each by itself, on three of four steps."""
     practices: int = 0
     """On how many masks of a step prompts are practised; see `rollout.roll`."""
+    correct: float = 0.15
+    """Probability of a corrective click on each later frame."""
     unlearned: int = 0
     """Of the frames, how many are only followed; see `rollout.roll`."""
     glances: bool = False
@@ -109,7 +111,17 @@ STAGES = (
     _REGIONS,
     replace(_REGIONS, name="turning", steps=3300, frozen=11, last=1e-4),
     replace(_REGIONS, name="sharp", steps=300, size=192, rate=1e-4),
-    replace(_REGIONS, name="lasting", steps=1700, frames=14, unlearned=8, frozen=11, rate=3e-4, glances=True),
+    replace(
+        _REGIONS,
+        name="lasting",
+        steps=1700,
+        frames=14,
+        correct=1 / 14,
+        unlearned=8,
+        frozen=11,
+        rate=3e-4,
+        glances=True,
+    ),
 )
 
 
@@ -137,10 +149,11 @@ class Clips(Dataset[tuple[Tensor, ...]]):
             images, masks = cut_clips(clip, stage.size, self.context, random)
         else:
             images, masks = clip.images[None], clip.masks[None]
-        arrays = [images, masks, *glance_at(clip, stage.size, random)]
-        if not stage.glances:
-            arrays[2:] = [array[:0] for array in arrays[2:]]
-        return tuple(torch.from_numpy(array) for array in arrays)
+        if stage.glances:
+            glances, glanced = glance_at(clip, stage.size, random)
+        else:
+            glances, glanced = images[0, :0], masks[0, :0, 0]
+        return tuple(torch.from_numpy(array) for array in (images, masks, glances, glanced))
 
 
 class Average:
@@ -263,7 +276,7 @@ class Training:
                 random,
                 prompt=prompt,
                 trusted=stage.trusted,
-                correct=1 / stage.frames,
+                correct=stage.correct,
                 practices=stage.practices,
                 unlearned=stage.unlearned,
             ).losses

@@ -27,7 +27,7 @@ def _attend_narrow(q: Tensor, k: Tensor, values: Tensor) -> Tensor:
     calculation for softmax, 2018).
     """
     q = q * q.shape[1] ** -0.5
-    if len(q) * len(k) < 2**20:
+    if len(q) * len(k) < 2**20:  # all weights fit the cache
         return (q @ k.T).softmax(dim=1) @ values
     return torch.cat([_sum_up(chunk, k, values) for chunk in q.split(1024)])
 

@@ -67,6 +67,15 @@ class Room:
         )  # fmt: skip
 
 
+def add_material(spec: mujoco.MjSpec, name: str, texture: Image, *, specular: float, shininess: float) -> None:
+    """A material of that name with a picture (h, w, 3) RGB on it, whose first row is at texture coordinate v = 1."""
+    height, width = texture.shape[:2]
+    picture = spec.add_texture(name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, nchannel=3, height=height, width=width)
+    picture.data = np.ascontiguousarray(texture[::-1]).tobytes()
+    material = spec.add_material(name=name, specular=specular, shininess=shininess)
+    material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = name
+
+
 class Builder:
     """Puts a room and things into a MuJoCo model. Thing k (from 0) becomes mocap body k; the camera comes last."""
 
@@ -101,13 +110,7 @@ class Builder:
 
     def _material(self, texture: Image, specular: float, shininess: float) -> str:
         name = self._name()
-        height, width = texture.shape[:2]
-        picture = self._spec.add_texture(
-            name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, nchannel=3, height=height, width=width
-        )
-        picture.data = np.ascontiguousarray(texture[::-1]).tobytes()
-        material = self._spec.add_material(name=name, specular=specular, shininess=shininess)
-        material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = name
+        add_material(self._spec, name, texture, specular=specular, shininess=shininess)
         return name
 
     def _part(self, body: mujoco.MjsBody, part: Part) -> None:

@@ -234,7 +234,10 @@ class Tracker:
         frame = self._history.newest
         self._check_room()
         saved = unpack(data, self._network_origin(), self._network.device)
-        if not self._bank.fits(saved.remembered):
+        edge = self._size // 4
+        masks = [(edge, edge)] if self._network.config.search_context else []
+        given = [] if saved.expected is None else [saved.expected.shape]
+        if not self._bank.fits(saved.remembered) or given != masks:
             raise BadMemory("the memory's tensors have other shapes than this tracker's")
         row, number = self._free_rows[0], frame.number
         self._bank.restore(row, number, saved.remembered)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import json
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from safetensors.torch import save
+from safetensors.torch import load, save
 
 from sam2_ros.network import Sam2
 from sam2_ros.tracking import BadMemory, CapacityExceeded, NoImage, Prompt, State, Tracker, UnknownObject
@@ -116,6 +117,22 @@ def test_what_does_not_fit_is_refused_with_the_reason(network: Sam2, original: T
             tracker.load(wrong)
         assert tracker.ids == ()
         assert tracker.prompt(BOX).ids == (1,)
+
+
+def test_a_file_without_the_last_mask_is_refused_where_it_is_needed(network: Sam2, original: Tracker) -> None:
+    data = original.save(1)
+    tensors = load(data)
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    assert ("expected" in tensors) == bool(network.config.search_context)
+    if "expected" in tensors:
+        del tensors["expected"]
+    else:
+        tensors["expected"] = torch.zeros(16, 16, dtype=torch.bool)
+    tracker = Tracker(network)
+    tracker.track(image(0), 0)
+    with pytest.raises(BadMemory, match="have other shapes"):
+        tracker.load(save(tensors, metadata=header["__metadata__"]))
+    assert tracker.ids == ()
 
 
 def test_loading_needs_an_image_and_room(network: Sam2, original: Tracker) -> None:

@@ -38,6 +38,17 @@ def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return begin
 
 
+@pytest.mark.parametrize("glances", [False, True])
+def test_the_number_decides_a_clip_that_is_cut_out_and_its_glances(glances: bool) -> None:
+    stage = replace(STAGE, clips=1, regions=True, glances=glances)
+    clips = train.Clips(small_bank(), stage, context=3.0, seed=1, first=0)
+    first, again, other = clips[5], clips[5], clips[6]
+    assert first[0].shape == (2, 2, 64, 64, 3) and first[1].shape == (2, 2, 1, 64, 64)
+    assert first[2].shape == (2 * glances, 64, 64, 3) and first[3].shape == (2 * glances, 64, 64)
+    assert all(torch.equal(one, same) for one, same in zip(first, again, strict=True))
+    assert not torch.equal(first[0], other[0])
+
+
 @pytest.mark.parametrize("prompt", PROMPTS)
 def test_a_fixed_batch_is_learned(prompt: str) -> None:
     torch.manual_seed(0)
