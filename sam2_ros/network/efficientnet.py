@@ -6,6 +6,7 @@ are folded into the convolutions, so every convolution has a bias and there is n
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -31,10 +32,11 @@ class SameConv2d(nn.Conv2d):
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
         padding = (kernel - 2) // 2 + 2 if stride == 2 else kernel // 2
         super().__init__(inputs, outputs, kernel, stride=stride, groups=groups, padding=padding)
-        self.first = stride - 1
+        self.halves = stride == 2
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x)[:, :, self.first :, self.first :].contiguous()
+        y = super().forward(x)
+        return y[:, :, 1:, 1:].contiguous(memory_format=torch.channels_last) if self.halves else y
 
 
 class InvertedResidual(nn.Module):
@@ -73,7 +75,8 @@ class EfficientNetLite0(nn.Module):
                 self.ends.append(len(self.blocks) - 1)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        x = F.relu6(self.stem(x), inplace=True)
+        # With a pixel's channels side by side a CPU takes half the time, as long as no step on the way sorts them anew.
+        x = F.relu6(self.stem(x.contiguous(memory_format=torch.channels_last)), inplace=True)
         outputs = []
         for index, block in enumerate(self.blocks):
             x = block(x)

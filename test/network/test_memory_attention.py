@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from sam2_ros.network import Sam2Config
-from sam2_ros.network.efficientnet import SameConv2d
 from sam2_ros.network.layers import LayerNorm2d
 from sam2_ros.network.memory_attention import MemoryAttention, _attend_narrow
 from sam2_ros.network.position import rotary_table, rotate_
@@ -62,17 +61,6 @@ def test_rotation_by_complex_numbers_and_written_out() -> None:
     torch.testing.assert_close(turned, rotate_(x.double(), table).float(), rtol=0, atol=1e-5)
     torch.testing.assert_close(turned.norm(dim=-1), x.norm(dim=-1))
     assert not torch.allclose(turned, x)
-
-
-@pytest.mark.parametrize("kernel", [3, 5])
-def test_same_padding_is_that_of_tensorflow(kernel: int) -> None:
-    conv = SameConv2d(4, 4, kernel, stride=2, groups=4)
-    x = torch.randn(1, 4, 32, 32)
-    # kernel - 2 in all, and the odd one at the far side
-    before, after = (kernel - 2) // 2, (kernel - 1) // 2
-    padded = torch.nn.functional.pad(x, (before, after, before, after))
-    expected = torch.nn.functional.conv2d(padded, conv.weight, conv.bias, stride=2, groups=4)
-    torch.testing.assert_close(conv(x), expected)
 
 
 def test_layer_norm_over_few_channels() -> None:
