@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         device = find_device(options.device)
     except DeviceError as error:
         parser.error(str(error))
-    dtype = find_dtype(options.dtype, device)
+    dtype = find_dtype(options.dtype) or (torch.bfloat16 if device.type == "cuda" else torch.float32)
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.backends.cudnn.allow_tf32 = False  # float32 is to mean float32, so that answers can be compared

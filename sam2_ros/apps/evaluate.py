@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from sam2_ros.network import CheckpointError, DeviceError, Sam2, find_device, find_dtype, load_network
+from sam2_ros.network import CheckpointError, DeviceError, Sam2, find_device, load_network
 
 from .follow import PROMPTS, Followed, follow
 from .scores import Scores
@@ -83,8 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--image-size", type=int, metavar="S", help="edge of the network's input in pixels, a multiple "
                         "of 32 (default: the model's own)")  # fmt: skip
     parser.add_argument("--frames", type=_count, metavar="N", help="the first N of each sequence only")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto); on a GPU the "
-                        "network computes in bfloat16, as the node does")  # fmt: skip
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto); the network "
+                        "computes in what is quicker there, as the node does")  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="write a picture of each sequence there")
     return parser
@@ -113,7 +113,7 @@ def _load(options: argparse.Namespace) -> Sam2:
     if size is not None and (size < 32 or size % 32):
         raise BadOption(f"--image-size is {size}; it must be a positive multiple of 32")
     device = find_device(options.device)
-    return load_network(options.model, device=device, dtype=find_dtype("auto", device))
+    return load_network(options.model, device=device, dtype=None)
 
 
 def _make_room(options: argparse.Namespace) -> None:

@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--model", default="nano", help="name or file of the network (default: nano)")
     result.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N (default: cpu)")
     result.add_argument("--dtype", choices=("auto", "float32", "bfloat16"), default="auto", help="what the network "
-                        "computes in (default: auto, which is bfloat16 on a GPU, float32 elsewhere)")  # fmt: skip
+                        "computes in (default: auto, the quicker on this device)")  # fmt: skip
     result.add_argument("--compile", action="store_true", help="have torch.compile translate the network")
     result.add_argument("--threads", type=int, default=0, help="of PyTorch on the CPU (default: as many as it chooses)")
     result.add_argument("--image-size", type=int, help="edge of the network's input (default: the network's own)")
@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
         torch.set_num_threads(options.threads)
     try:
         device = find_device(options.device)
-        network = load_network(options.model, device=device, dtype=find_dtype(options.dtype, device))
+        network = load_network(options.model, device=device, dtype=find_dtype(options.dtype))
     except (DeviceError, CheckpointError) as error:
         command.error(str(error))
     if options.compile:

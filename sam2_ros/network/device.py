@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from .config import Sam2Config
+
 
 class DeviceError(ValueError):
     """A device that is not here; the message says who asked for it and what would be right."""
@@ -27,8 +29,16 @@ def find_device(name: str, asked_by: str = "--device") -> torch.device:
     return device
 
 
-def find_dtype(name: str, device: torch.device) -> torch.dtype:
-    """The type of a name: auto (bfloat16 on a GPU, float32 elsewhere), float32 or bfloat16."""
-    if name == "auto":
-        return torch.bfloat16 if device.type == "cuda" else torch.float32
-    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]
+def find_dtype(name: str) -> torch.dtype | None:
+    """The type of a name: float32, bfloat16, or None for auto, which is the quicker of both to `load_network`."""
+    return None if name == "auto" else {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]
+
+
+def quicker_dtype(device: torch.device, config: Sam2Config) -> torch.dtype:
+    """bfloat16 on a GPU and, for Hiera, on a processor with instructions for products of its matrices (AMX); float32
+    elsewhere. What nano multiplies is too small to gain."""
+    if device.type == "cpu":
+        # Earlier versions of PyTorch do not say.
+        capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+        return torch.bfloat16 if config.trunk == "hiera" and capabilities.get("amx_bf16") else torch.float32
+    return torch.bfloat16

@@ -38,7 +38,7 @@ def load_trackers(parameters: Parameters) -> list[Tracker]:
     if parameters.threads:
         torch.set_num_threads(parameters.threads)
     device = find_device(parameters.device, asked_by="the parameter device")
-    load = partial(load_network, device=device, dtype=find_dtype(parameters.dtype, device))
+    load = partial(load_network, device=device, dtype=find_dtype(parameters.dtype))
     if parameters.target_rate:
         parameters = _within_budget(parameters, load)
     network = load(parameters.model)

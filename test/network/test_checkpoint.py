@@ -11,8 +11,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from sam2_ros.network import CheckpointError, Sam2, Sam2Config, load_network, weights_path
+from sam2_ros.network import CheckpointError, Sam2, Sam2Config, find_dtype, load_network, weights_path
 from sam2_ros.network.config import NAMED
+from sam2_ros.network.device import quicker_dtype
 
 TINY = Sam2Config(image_size=64, embed_dim=8, d_model=32, mem_dim=8, num_layers=1, dim_feedforward=16)
 
@@ -60,6 +61,21 @@ def test_safetensors_carries_its_own_sizes(tmp_path: Path, tiny_state: dict[str,
     assert network.config == TINY
     assert network.dtype == torch.bfloat16
     assert not network.training and not any(parameter.requires_grad for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("amx", [True, False])
+def test_the_quicker_type_is_that_of_the_device_and_the_size(
+    tmp_path: Path, tiny_state: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch, amx: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": amx}, raising=False)
+    file = tmp_path / "hiera.safetensors"
+    save_file(tiny_state, file, metadata={"config": json.dumps(TINY.to_dict())})
+    assert load_network(file, dtype=find_dtype("auto")).dtype == (torch.bfloat16 if amx else torch.float32)
+    assert load_network(file, dtype=find_dtype("float32")).dtype == torch.float32
+    assert load_network("nano", dtype=find_dtype("auto")).dtype == torch.float32, "too small to gain"
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert load_network(file, dtype=find_dtype("auto")).dtype == torch.float32, "an earlier PyTorch"
+    assert quicker_dtype(torch.device("cuda"), Sam2Config.named("nano")) == torch.bfloat16
 
 
 @pytest.mark.parametrize(
