@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from .config import Sam2Config
@@ -39,6 +41,6 @@ def quicker_dtype(device: torch.device, config: Sam2Config) -> torch.dtype:
     elsewhere. What nano multiplies is too small to gain."""
     if device.type == "cpu":
         # Earlier versions of PyTorch do not say.
-        capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+        capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
         return torch.bfloat16 if config.trunk == "hiera" and capabilities.get("amx_bf16") else torch.float32
     return torch.bfloat16
