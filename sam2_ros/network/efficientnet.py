@@ -32,11 +32,10 @@ class SameConv2d(nn.Conv2d):
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
         padding = (kernel - 2) // 2 + 2 if stride == 2 else kernel // 2
         super().__init__(inputs, outputs, kernel, stride=stride, groups=groups, padding=padding)
-        self.halves = stride == 2
 
     def forward(self, x: Tensor) -> Tensor:
         y = super().forward(x)
-        return y[:, :, 1:, 1:].contiguous(memory_format=torch.channels_last) if self.halves else y
+        return y[:, :, 1:, 1:].contiguous(memory_format=torch.channels_last) if self.stride == (2, 2) else y
 
 
 class InvertedResidual(nn.Module):
