@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from math import prod
 
 import torch
 from torch import nn
@@ -19,8 +20,16 @@ def _attention(query: Sequence[int], key: Sequence[int], value: Sequence[int], *
     return 2 * batch * heads * tokens * key[2] * (channels + value[3])
 
 
-# PyTorch's counter knows the fused attention of GPUs, not that of the CPU.
-_MISSING = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention}
+def _linear(x: Sequence[int], weight: Sequence[int], *_: object, **__: object) -> int:
+    """From the shapes (..., inputs) and (outputs, inputs)."""
+    return 2 * prod(x) * weight[0]
+
+
+# PyTorch's counter knows the fused attention of GPUs, not that of the CPU, nor what oneDNN multiplies.
+_MISSING = {
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
+    torch.ops.mkldnn._linear_pointwise: _linear,
+}
 
 
 def count_operations(run: Callable[[], object]) -> int:

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from sam2_ros.network.linear import linear
+
 
 def describe(device: torch.device) -> dict[str, Any]:
     """Names and versions, for the reader of the figures."""
@@ -45,8 +47,9 @@ class MatrixProduct:
         """Floating-point operations of one product."""
         self.run()
 
+    @torch.inference_mode()
     def run(self) -> None:
-        torch.mm(*self._factors)
+        linear(*self._factors)
         synchronise(self._factors[0].device)
 
 

@@ -10,7 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import Sam2Config
-from .layers import MLP
+from .layers import MLP, attend_by_blocks
+from .linear import Linear, by_onednn
+
+_MANY = 512
+"""Keys from which attention by blocks is quicker than PyTorch's own where oneDNN multiplies: no window has them."""
 
 _STRIPE = 2048
 """Tokens of a map that a CPU takes at a time: about as many as its cache holds with all that is made of them."""
@@ -22,8 +26,8 @@ class MultiScaleAttention(nn.Module):
     def __init__(self, inputs: int, outputs: int, heads: int, pools: bool) -> None:
         super().__init__()
         self.heads, self.pools = heads, pools
-        self.qkv = nn.Linear(inputs, 3 * outputs)
-        self.proj = nn.Linear(outputs, outputs)
+        self.qkv = Linear(inputs, 3 * outputs)
+        self.proj = Linear(outputs, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, inputs) to (B, H, W, outputs), or half of H and W where it pools."""
@@ -33,7 +37,12 @@ class MultiScaleAttention(nn.Module):
             q = pool(q)
             height, width = q.shape[1:3]
         q, k, v = (t.flatten(1, 2).unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in (q, k, v))
-        out = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        if by_onednn(x) and k.shape[2] >= _MANY:
+            heads = [attend_by_blocks(*head) for head in zip(*(t.flatten(0, 1) for t in (q, k, v)), strict=True)]
+            out = torch.stack(heads).unflatten(0, q.shape[:2])
+        else:
+            out = F.scaled_dot_product_attention(q, k, v)
+        out = out.transpose(1, 2).flatten(2)
         return self.proj(out).unflatten(1, (height, width))
 
 
@@ -47,7 +56,7 @@ class MultiScaleBlock(nn.Module):
         self.attn = MultiScaleAttention(inputs, outputs, heads, pools)
         self.norm2 = nn.LayerNorm(outputs, eps=1e-6)
         self.mlp = MLP(outputs, 4 * outputs, outputs, 2, activation=nn.GELU())
-        self.proj = nn.Linear(inputs, outputs) if inputs != outputs else None
+        self.proj = Linear(inputs, outputs) if inputs != outputs else None
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, inputs) to (B, H, W, outputs), or half of H and W where it pools."""

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .linear import Linear, linear
+
 
 class LayerNorm2d(nn.Module):
     """Layer norm over the channels of (N, C, H, W)."""
@@ -36,7 +38,7 @@ class MLP(nn.Module):
     ) -> None:
         super().__init__()
         widths = [inputs, *[hidden] * (layers - 1), outputs]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        self.layers = nn.ModuleList(Linear(a, b) for a, b in pairwise(widths))
         self.activation = activation or nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -52,10 +54,10 @@ class Attention(nn.Module):
         super().__init__()
         inner, keys = inner or channels, keys or channels
         self.heads = heads
-        self.q_proj = nn.Linear(channels, inner)
-        self.k_proj = nn.Linear(keys, inner)
-        self.v_proj = nn.Linear(keys, inner)
-        self.out_proj = nn.Linear(inner, channels)
+        self.q_proj = Linear(channels, inner)
+        self.k_proj = Linear(keys, inner)
+        self.v_proj = Linear(keys, inner)
+        self.out_proj = Linear(inner, channels)
 
     def split(self, x: Tensor) -> Tensor:
         """(N, L, C) to (N, heads, L, C / heads)."""
@@ -65,3 +67,28 @@ class Attention(nn.Module):
         """q (N, L, C), k and v (N, M, keys), to (N, L, C)."""
         q, k, v = self.split(self.q_proj(q)), self.split(self.k_proj(k)), self.split(self.v_proj(v))
         return self.out_proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+
+
+def attend_by_blocks(q: Tensor, k: Tensor, values: Tensor) -> Tensor:
+    """Single-head attention on a CPU: q (L, C), k (M, C) and values (M, V), of which V may be anything, to (L, V).
+
+    PyTorch's fused kernel wants values as wide as the keys, and does not ask oneDNN. Weights are made block by block,
+    so that they stay in the cache, and what was summed is scaled down when a later block has a higher score (Milakov
+    and Gimelshein, Online normalizer calculation for softmax, 2018).
+    """
+    q = q * q.shape[1] ** -0.5
+    if len(q) * len(k) < 2**20:  # all weights fit the cache
+        return linear(linear(q, k).softmax(dim=1), values.T)
+    return torch.cat([_sum_up(chunk, k, values) for chunk in q.split(1024)])
+
+
+def _sum_up(q: Tensor, k: Tensor, values: Tensor) -> Tensor:
+    highest = q.new_full((len(q), 1), -torch.inf)
+    total, summed = torch.zeros_like(highest), q.new_zeros(len(q), values.shape[1])
+    for keys, some in zip(k.split(512), values.split(512), strict=True):
+        scores = linear(q, keys)
+        before, highest = highest, torch.maximum(highest, scores.amax(dim=1, keepdim=True))
+        fading, weights = (before - highest).exp_(), scores.sub_(highest).exp_()
+        total = total.mul_(fading).add_(weights.sum(dim=1, keepdim=True))
+        summed = summed.mul_(fading).add_(linear(weights, some.T))
+    return summed.div_(total)

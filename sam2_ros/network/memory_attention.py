@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import Sam2Config
-from .layers import Attention
+from .layers import Attention, attend_by_blocks
+from .linear import Linear, by_onednn
 from .position import rotary_table, rotate_, sine_grid
 
 
@@ -19,35 +20,12 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tens
     return F.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None], attn_mask=mask)[:, 0]
 
 
-def _attend_narrow(q: Tensor, k: Tensor, values: Tensor) -> Tensor:
-    """The same for one object on a CPU, (L, C) and (M, C), and values (M, V) of few channels: (L, V).
-
-    The fused kernel wants values as wide as the keys. Weights are made block by block, so that they stay in the cache,
-    and what was summed is scaled down when a later block has a higher score (Milakov and Gimelshein, Online normalizer
-    calculation for softmax, 2018).
-    """
-    q = q * q.shape[1] ** -0.5
-    if len(q) * len(k) < 2**20:  # all weights fit the cache
-        return (q @ k.T).softmax(dim=1) @ values
-    return torch.cat([_sum_up(chunk, k, values) for chunk in q.split(1024)])
-
-
-def _sum_up(q: Tensor, k: Tensor, values: Tensor) -> Tensor:
-    highest = q.new_full((len(q), 1), -torch.inf)
-    total, summed = torch.zeros_like(highest), q.new_zeros(len(q), values.shape[1])
-    for keys, some in zip(k.split(512), values.split(512), strict=True):
-        scores = q @ keys.T
-        before, highest = highest, torch.maximum(highest, scores.amax(dim=1, keepdim=True))
-        fading, weights = (before - highest).exp_(), scores.sub_(highest).exp_()
-        total = total.mul_(fading).add_(weights.sum(dim=1, keepdim=True))
-        summed = summed.mul_(fading).addmm_(weights, some)
-    return summed.div_(total)
-
-
 class RotarySelfAttention(Attention):
     def forward(self, x: Tensor, table: Tensor) -> Tensor:  # type: ignore[override]
         """x (N, L, C), table (L, C / 2, 2)."""
         q, k, v = rotate_(self.q_proj(x), table), rotate_(self.k_proj(x), table), self.v_proj(x)
+        if by_onednn(x):
+            return self.out_proj(torch.stack([attend_by_blocks(*one) for one in zip(q, k, v, strict=True)]))
         return self.out_proj(_attend(q, k, v))
 
 
@@ -65,7 +43,7 @@ class RotaryCrossAttention(Attention):
         if _one_by_one(x):
             # The weights of a query sum to one, so that the values can be projected when they have been summed.
             kept = slice(None) if mask is None else mask[0]
-            return self.out_proj(self.v_proj(_attend_narrow(q[0], k[0, kept], memory[0, kept])))[None]
+            return self.out_proj(self.v_proj(attend_by_blocks(q[0], k[0, kept], memory[0, kept])))[None]
         return self.out_proj(_attend(q, k, self.v_proj(memory), mask))
 
 
@@ -75,8 +53,8 @@ class MemoryAttentionLayer(nn.Module):
         channels = config.d_model
         self.self_attn = RotarySelfAttention(channels, heads=1)
         self.cross_attn_image = RotaryCrossAttention(channels, heads=1, keys=config.mem_dim)
-        self.linear1 = nn.Linear(channels, config.dim_feedforward)
-        self.linear2 = nn.Linear(config.dim_feedforward, channels)
+        self.linear1 = Linear(channels, config.dim_feedforward)
+        self.linear2 = Linear(config.dim_feedforward, channels)
         self.norm1 = nn.LayerNorm(channels)
         self.norm2 = nn.LayerNorm(channels)
         self.norm3 = nn.LayerNorm(channels)

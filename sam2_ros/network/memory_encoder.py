@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .layers import LayerNorm2d
+from .linear import Linear
 
 
 class MaskDownSampler(nn.Module):
@@ -34,8 +35,8 @@ class CXBlock(nn.Module):
         super().__init__()
         self.dwconv = nn.Conv2d(channels, channels, kernel_size=7, padding=3, groups=channels)
         self.norm = LayerNorm2d(channels)
-        self.pwconv1 = nn.Linear(channels, 4 * channels)
-        self.pwconv2 = nn.Linear(4 * channels, channels)
+        self.pwconv1 = Linear(channels, 4 * channels)
+        self.pwconv2 = Linear(4 * channels, channels)
         self.gamma = nn.Parameter(1e-6 * torch.ones(channels))
 
     def forward(self, x: Tensor) -> Tensor:

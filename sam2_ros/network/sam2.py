@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from .config import Sam2Config
 from .image_encoder import ImageEncoder
 from .layers import MLP
+from .linear import Linear
 from .mask_decoder import Answer, MaskDecoder
 from .memory_attention import MemoryAttention
 from .memory_encoder import MemoryEncoder
@@ -101,7 +102,7 @@ class Sam2(nn.Module):
             self.no_obj_embed_spatial = nn.Parameter(torch.zeros(1, config.mem_dim))
             learned.append(self.no_obj_embed_spatial)
         if config.add_tpos_enc_to_obj_ptrs:
-            self.obj_ptr_tpos_proj = nn.Linear(channels, config.mem_dim)
+            self.obj_ptr_tpos_proj = Linear(channels, config.mem_dim)
         for parameter in learned:
             nn.init.trunc_normal_(parameter, std=0.02)
 

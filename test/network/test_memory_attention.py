@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from sam2_ros.network import Sam2Config
-from sam2_ros.network.layers import LayerNorm2d
-from sam2_ros.network.memory_attention import MemoryAttention, _attend_narrow
+from sam2_ros.network.layers import LayerNorm2d, attend_by_blocks
+from sam2_ros.network.memory_attention import MemoryAttention
 from sam2_ros.network.position import rotary_table, rotate_
 
 
@@ -33,7 +33,7 @@ def test_attention_block_by_block_equals_the_fused_kernel(slope: float) -> None:
     q[:, 0], k[:, 0] = 8.0, slope * torch.arange(1500) + (0 if slope > 0 else 300)
     wide = torch.nn.functional.pad(values, (0, 48))
     plain = torch.nn.functional.scaled_dot_product_attention(q[None, None], k[None, None], wide[None, None])
-    quick = _attend_narrow(q, k, values)
+    quick = attend_by_blocks(q, k, values)
     assert float((q @ k.T / 8).amax()) > 100, "exponentials that would overflow"
     torch.testing.assert_close(quick, plain[0, 0, :, :16], rtol=0, atol=2e-5)
 

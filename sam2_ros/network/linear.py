@@ -1,0 +1,59 @@
+"""Products with a matrix, on a CPU by the library that is quicker there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+_WORTH = 1.2
+"""How many times as quick oneDNN must be: above what noise makes of two that are alike."""
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x (..., inputs) times the transpose of weight (outputs, inputs), plus bias (outputs,): (..., outputs).
+
+    PyTorch leaves float32 to MKL, which on AMD's processors goes without AVX-512; where those have twice the rate with
+    it (Zen 5), oneDNN is more than twice as quick. PyTorch offers that to its compiler alone.
+    """
+    return _multiply(x, weight, bias) if by_onednn(x) else F.linear(x, weight, bias)
+
+
+def by_onednn(x: Tensor) -> bool:
+    """Whether `linear` leaves a product to oneDNN, which has no gradients."""
+    eligible = x.device.type == "cpu" and x.dtype == torch.float32 and torch.is_inference_mode_enabled()
+    return eligible and _onednn_is_quicker()
+
+
+class Linear(nn.Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        return linear(x, self.weight, self.bias)
+
+
+def _multiply(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    # A tensor with gaps between its rows would be multiplied by a loop that takes three hundred times as long.
+    x, weight = x.contiguous(), weight if weight.T.is_contiguous() else weight.contiguous()
+    product: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    return product
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+@cache
+def _onednn_is_quicker() -> bool:
+    """Measured once in a process, which takes some milliseconds."""
+    if not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")):
+        return False
+    x, weight = torch.ones(512, 256), torch.ones(512, 256)
+    seconds = [[_seconds(product, x, weight) for product in (F.linear, _multiply)] for _ in range(8)]
+    plain, onednn = map(min, zip(*seconds[1:], strict=True))  # the first is warm-up
+    return plain > _WORTH * onednn
+
+
+def _seconds(product: Callable[[Tensor, Tensor], Tensor], x: Tensor, weight: Tensor) -> float:
+    begin = time.perf_counter()
+    product(x, weight)
+    return time.perf_counter() - begin

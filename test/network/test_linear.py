@@ -1,0 +1,73 @@
+"""Products by the library that is quicker: the same from either, and the choice between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sam2_ros.network import linear as module
+from sam2_ros.network.layers import Attention, attend_by_blocks
+from sam2_ros.network.linear import Linear, by_onednn, linear
+
+
+@pytest.fixture(params=[True, False], ids=["oneDNN", "PyTorch"])
+def onednn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[bool]:
+    """Which library is said to be the quicker one; in inference, where it matters."""
+    monkeypatch.setattr(module, "_onednn_is_quicker", lambda: request.param)
+    torch.manual_seed(0)
+    with torch.inference_mode():
+        yield request.param
+
+
+@pytest.mark.parametrize(
+    "lay",
+    [
+        lambda x: x,
+        lambda x: x.T.contiguous().T,
+        lambda x: torch.cat((x, x), dim=1)[:, : x.shape[1]],
+        lambda x: torch.cat((x, x)).T.contiguous().T[: len(x)],
+    ],
+    ids=["rows", "columns", "gaps between rows", "gaps between columns"],
+)
+def test_a_product_however_its_factors_lie(onednn: bool, lay: Callable[[Tensor], Tensor]) -> None:
+    x, weight, bias = torch.randn(40, 24), torch.randn(16, 24), torch.randn(16)
+    assert by_onednn(x) == onednn
+    torch.testing.assert_close(linear(lay(x), lay(weight)), x @ weight.T, rtol=0, atol=1e-5)
+    torch.testing.assert_close(linear(lay(x), weight, bias), x @ weight.T + bias, rtol=0, atol=1e-5)
+
+
+def test_a_layer_over_more_than_two_dimensions(onednn: bool) -> None:
+    layer, x = Linear(24, 16), torch.randn(2, 3, 5, 24)
+    torch.testing.assert_close(layer(x), F.linear(x, layer.weight, layer.bias), rtol=0, atol=1e-5)
+    torch.testing.assert_close(layer(x[:0]), torch.empty(0, 3, 5, 16))
+
+
+def test_attention_by_blocks(onednn: bool) -> None:
+    q, k, values = torch.randn(1100, 64), torch.randn(1500, 64), torch.randn(1500, 64)
+    fused = F.scaled_dot_product_attention(q[None, None], k[None, None], values[None, None])[0, 0]
+    torch.testing.assert_close(attend_by_blocks(q, k, values), fused, rtol=0, atol=2e-5)
+    torch.testing.assert_close(attend_by_blocks(q[:9], k, values), fused[:9], rtol=0, atol=2e-5)
+
+
+def test_what_onednn_cannot_do_is_left_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_onednn_is_quicker", lambda: True)
+    attention, x = Attention(8, heads=2), torch.randn(1, 5, 8)
+    attention(x, x, x).sum().backward()
+    assert attention.q_proj.weight.grad is not None, "gradients"
+    with torch.inference_mode():
+        assert by_onednn(x)
+        assert not by_onednn(x.bfloat16()), "PyTorch itself gives it to oneDNN"
+        assert not by_onednn(x.to("meta"))
+
+
+@pytest.mark.parametrize(("pytorch", "onednn", "taken"), [(1.0, 0.5, True), (1.0, 0.95, False), (1.0, 2.0, False)])
+def test_the_quicker_is_taken_if_it_is_by_far(
+    monkeypatch: pytest.MonkeyPatch, pytorch: float, onednn: float, taken: bool
+) -> None:
+    """Seconds of a product by either."""
+    monkeypatch.setattr(module, "_seconds", lambda product, *_: pytorch if product is F.linear else onednn)
+    assert module._onednn_is_quicker.__wrapped__() == taken
