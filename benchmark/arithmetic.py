@@ -28,7 +28,7 @@ def _linear(x: Sequence[int], weight: Sequence[int], *_: object, **__: object) -
 # PyTorch's counter knows the fused attention of GPUs, not that of the CPU, nor what oneDNN multiplies.
 _MISSING = {
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
-    torch.ops.mkldnn._linear_pointwise: _linear,
+    torch.ops.sam2_ros.linear: _linear,
 }
 
 

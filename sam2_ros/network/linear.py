@@ -25,8 +25,9 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def by_onednn(x: Tensor) -> bool:
     """Whether `linear` leaves a product to oneDNN, which has no gradients."""
-    eligible = x.device.type == "cpu" and x.dtype == torch.float32 and torch.is_inference_mode_enabled()
-    return eligible and _onednn_is_quicker()
+    if x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_grad_enabled():
+        return False
+    return not torch.is_autocast_enabled("cpu") and _onednn_is_quicker()
 
 
 class Linear(nn.Linear):
@@ -34,11 +35,17 @@ class Linear(nn.Linear):
         return linear(x, self.weight, self.bias)
 
 
+@torch.library.custom_op("sam2_ros::linear", mutates_args=())  # which compilers leave alone
 def _multiply(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     # A tensor with gaps between its rows would be multiplied by a loop that takes three hundred times as long.
     x, weight = x.contiguous(), weight if weight.T.is_contiguous() else weight.contiguous()
     product: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
     return product
+
+
+@_multiply.register_fake
+def _(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    return x.new_empty(*x.shape[:-1], len(weight))
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
