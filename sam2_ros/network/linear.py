@@ -49,9 +49,13 @@ def _(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
-@cache
 def _onednn_is_quicker() -> bool:
-    """Measured once in a process, which takes some milliseconds."""
+    return _measure()  # compilers do not see that a result is kept, and would look into it
+
+
+@cache
+def _measure() -> bool:
+    """Whether oneDNN is quicker; measured once in a process, which takes some milliseconds."""
     if not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")):
         return False
     x, weight = torch.ones(512, 256), torch.ones(512, 256)

@@ -70,4 +70,10 @@ def test_the_quicker_is_taken_if_it_is_by_far(
 ) -> None:
     """Seconds of a product by either."""
     monkeypatch.setattr(module, "_seconds", lambda product, *_: pytorch if product is F.linear else onednn)
-    assert module._onednn_is_quicker.__wrapped__() == taken
+    assert module._measure.__wrapped__() == taken
+
+
+def test_compilers_take_a_product_whole(onednn: bool) -> None:
+    layer, x = Linear(24, 16), torch.randn(5, 24)
+    compiled = torch.compile(layer, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(x), F.linear(x, layer.weight, layer.bias), rtol=0, atol=1e-5)
