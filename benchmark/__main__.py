@@ -142,7 +142,10 @@ def _measure(case: Case, names: Sequence[str], *, with_memory: bool) -> Result:
         result = race(case, names, progress)
         for name in names if with_memory else ():
             bar.set_postfix_str(f"memory of {name}")
-            result.measured[name].memory = memory.measure(case, name)
+            try:
+                result.measured[name].memory = memory.measure(case, name)
+            except RuntimeError as error:  # the times, which took longer, are kept
+                print(f"benchmark: {error}", file=sys.stderr)
     return result
 
 

@@ -57,6 +57,19 @@ def test_memory_in_a_process_of_its_own() -> None:
         measure(case, "nobody")
 
 
+def test_times_are_kept_where_memory_cannot_be_measured(tmp_path: Path, monkeypatch, capsys) -> None:
+    def full(*_: object) -> None:
+        raise RuntimeError("the memory of sam2_ros could not be measured: none was left")
+
+    monkeypatch.setattr(module.memory, "measure", full)
+    arguments = ["--model", "nano", "--image-size", "64", "--objects", "1", "--candidate", "sam2_ros", *SMALL]
+    assert main([*arguments, "--output", str(tmp_path)]) == 0
+    assert "benchmark: the memory of sam2_ros could not be measured: none was left" in capsys.readouterr().err
+    measured = json.loads((tmp_path / "benchmark.json").read_text())["cases"][0]["candidates"]["sam2_ros"]
+    assert measured["p50"] > 0
+    assert measured["memory"] == {}
+
+
 def test_a_candidate_that_is_not_here(tmp_path: Path, monkeypatch, capsys) -> None:
     def absent() -> None:
         raise NotInstalled("it cannot be imported: pip install it")
