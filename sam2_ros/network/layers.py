@@ -78,17 +78,18 @@ def attend_by_blocks(q: Tensor, k: Tensor, values: Tensor) -> Tensor:
     """
     q = q * q.shape[1] ** -0.5
     if len(q) * len(k) < 2**20:  # all weights fit the cache
-        return linear(linear(q, k).softmax(dim=1), values.T)
+        return linear(linear(q, k).softmax(dim=1, dtype=torch.float32).to(values.dtype), values.T)
     return torch.cat([_sum_up(chunk, k, values) for chunk in q.split(1024)])
 
 
 def _sum_up(q: Tensor, k: Tensor, values: Tensor) -> Tensor:
-    highest = q.new_full((len(q), 1), -torch.inf)
-    total, summed = torch.zeros_like(highest), q.new_zeros(len(q), values.shape[1])
+    # Sums in float32: what half precision drops with each block would add up.
+    highest = q.new_full((len(q), 1), -torch.inf, dtype=torch.float32)
+    total, summed = torch.zeros_like(highest), highest.new_zeros(len(q), values.shape[1])
     for keys, some in zip(k.split(512), values.split(512), strict=True):
-        scores = linear(q, keys)
+        scores = linear(q, keys).float()
         before, highest = highest, torch.maximum(highest, scores.amax(dim=1, keepdim=True))
         fading, weights = (before - highest).exp_(), scores.sub_(highest).exp_()
         total = total.mul_(fading).add_(weights.sum(dim=1, keepdim=True))
-        summed = summed.mul_(fading).add_(linear(weights, some.T))
-    return summed.div_(total)
+        summed = summed.mul_(fading).add_(linear(weights.to(some.dtype), some.T))
+    return summed.div_(total).to(values.dtype)
