@@ -13,6 +13,9 @@ from torch import Tensor, nn
 _WORTH = 1.2
 """How many times as quick oneDNN must be: above what noise makes of two that are alike."""
 
+_SMALL = 2**22
+"""Multiplications up to which MKL is as quick even on Zen 5, since a call of oneDNN costs some microseconds more."""
+
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x (..., inputs) times the transpose of weight (outputs, inputs), plus bias (outputs,): (..., outputs).
@@ -20,11 +23,12 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     PyTorch leaves float32 to MKL, which on AMD's processors goes without AVX-512; where those have twice the rate with
     it (Zen 5), oneDNN is more than twice as quick. PyTorch offers that to its compiler alone.
     """
-    return _multiply(x, weight, bias) if by_onednn(x) else F.linear(x, weight, bias)
+    large = torch.compiler.is_compiling() or x.numel() * len(weight) >= _SMALL
+    return _multiply(x, weight, bias) if large and by_onednn(x) else F.linear(x, weight, bias)
 
 
 def by_onednn(x: Tensor) -> bool:
-    """Whether `linear` leaves a product to oneDNN, which has no gradients."""
+    """Whether `linear` leaves large products to oneDNN, which has no gradients."""
     if x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_grad_enabled():
         return False
     return not torch.is_autocast_enabled("cpu") and _onednn_is_quicker()

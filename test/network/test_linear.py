@@ -18,6 +18,7 @@ from sam2_ros.network.linear import Linear, by_onednn, linear
 def onednn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[bool]:
     """Which library is said to be the quicker one; in inference, where it matters."""
     monkeypatch.setattr(module, "_onednn_is_quicker", lambda: request.param)
+    monkeypatch.setattr(module, "_SMALL", 0)
     torch.manual_seed(0)
     with torch.inference_mode():
         yield request.param
@@ -63,6 +64,16 @@ def test_attention_by_blocks_in_half_precision() -> None:
         assert quick.dtype == torch.bfloat16
         error = (quick.double() - exact[some]).norm() / exact[some].norm()
         assert error < 6e-3, "with sums in half precision it was 8e-3"
+
+
+def test_small_products_are_left_to_mkl(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    monkeypatch.setattr(module, "_onednn_is_quicker", lambda: True)
+    monkeypatch.setattr(module, "_multiply", lambda x, *_: sizes.append(x.numel()))
+    with torch.inference_mode():
+        linear(torch.randn(8, 256), torch.randn(256, 256))
+        linear(torch.randn(256, 256), torch.randn(256, 256))
+    assert sizes == [256 * 256]
 
 
 def test_what_onednn_cannot_do_is_left_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
