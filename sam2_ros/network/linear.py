@@ -35,6 +35,8 @@ def by_onednn(x: Tensor) -> bool:
 
 
 class Linear(nn.Linear):
+    """A layer of `linear`: (..., inputs) to (..., outputs)."""
+
     def forward(self, x: Tensor) -> Tensor:
         return linear(x, self.weight, self.bias)
 
