@@ -1,5 +1,5 @@
 """Pictures that clips are made of, prepared once and kept in memory: cut-outs, photographs, solid models that turn,
-rendered tables.
+rendered tables, photographs with marked things.
 
 Sources, all free: the Debian packages of `sources.py`, the photographs in the scikit-image wheel that are in the public
 domain or CC0, and the package's own simulated table.
@@ -20,6 +20,7 @@ from tqdm import tqdm
 from sam2_ros.simulation.tabletop import Tabletop
 
 from . import sources
+from .marked import Marked, mark
 from .models import turning_models
 
 Image = NDArray[np.uint8]
@@ -50,12 +51,17 @@ class Bank:
     """(T, h, w, 4), solid things as they look while they turn."""
     tables: list[tuple[Image, Image]]
     """Images (T, 256, 256, 3) and label images (T, 256, 256) of moving scenes."""
+    marked: list[Marked]
+    """Of the photographs, those with marked things."""
 
     def split(self) -> tuple[Bank, Bank]:
         """A bank for training and one for validation that share no picture."""
         groups = (self.drawings, self.cutouts, self.photographs, self.models, self.tables)
-        kept = ([one for n, one in enumerate(group) if n % _HELD_OUT] for group in groups)
-        held_out = (list(group[::_HELD_OUT]) for group in groups)
+        kept = [[one for n, one in enumerate(group) if n % _HELD_OUT] for group in groups]
+        held_out = [list(group[::_HELD_OUT]) for group in groups]
+        # A marked photograph goes where it goes as a photograph.
+        kept.append([one for one in self.marked if one.number % _HELD_OUT])
+        held_out.append([one for one in self.marked if not one.number % _HELD_OUT])
         return Bank(*kept), Bank(*held_out)  # type: ignore[arg-type]
 
 
@@ -71,7 +77,8 @@ def load_bank(folder: Path, *, drawings: int = 1500, tables: int = 300, seed: in
         }
     scenes = groups["scene"]
     pairs = list(zip(scenes[::2], scenes[1::2], strict=True))
-    return Bank(groups["drawing"], groups["cutout"], groups["photograph"], groups["model"], pairs)
+    photographs = groups["photograph"]
+    return Bank(groups["drawing"], groups["cutout"], photographs, groups["model"], pairs, mark(photographs))
 
 
 def _write(bank: Bank, file: Path) -> None:
@@ -104,12 +111,14 @@ def _prepare(folder: Path, drawings: int, tables: int, seed: int) -> Bank:
     clip_art = sorted((folder / "openclipart-png/usr/share/openclipart/png").rglob("*.png"))
     clip_art = [clip_art[index] for index in random.permutation(len(clip_art))]
     photographs += [*_of_wheel(), *_read_all(_wallpapers(folder))]
+    photographs = [_shrunk(picture[..., :3]) for picture in photographs]
     return Bank(
         _sprites([*drawn], len(drawn)) + _sprites(_read_all(clip_art), drawings),
         _sprites(cutouts, len(cutouts)),
-        [_shrunk(picture[..., :3]) for picture in photographs],
+        photographs,
         turning_models(folder / "supertuxkart-data", seed),
         _tables(tables, seed),
+        mark(photographs),
     )
 
 

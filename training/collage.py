@@ -7,18 +7,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bank import Bank, Image
+from .natural import natural_scene
 from .things import Array, Thing, beside, blend_in, crop, dressed, joined, passer, random_thing, wander
+
+_NATURAL = 0.5
+"""Share of the collages over a photograph whose own things are followed."""
 
 
 def collage(
     bank: Bank, random: np.random.Generator, frames: int, size: int
 ) -> tuple[Image, Image, list[tuple[int, ...]]]:
     """Images (T, S, S, 3), labels (T, S, S), and the objects to follow, each as the labels that it is made of."""
-    things = _cast(bank, random, frames, calm=random.random() < 0.6)
+    calm = random.random() < 0.6
+    if bank.marked and random.random() < _NATURAL:
+        background, things = natural_scene(bank, random, frames, size)
+        pasted = _cast(bank, random, frames, int(random.integers(0, 3)), calm=calm)
+        things += pasted
+    else:
+        background = _background(bank, random, size)
+        things = pasted = _cast(bank, random, frames, int(random.integers(2, 6)), calm=calm)
+    if frames > 1 and random.random() < 0.35:
+        things.append(passer(bank, random, things[random.integers(len(things))]))
+        things[-1].followed = False
     wholes = _number(things)
-    background = _background(bank, random, size)
     views = _camera(random, frames, size, followed=things[random.integers(len(things))])
-    for thing in things:
+    for thing in pasted:
         if random.random() < 0.3:
             blend_in(thing, _around(background, thing, size), random)
     edge = background.shape[0]
@@ -44,11 +57,11 @@ def _shown(things: list[Thing], labels: Image, whole: tuple[int, ...]) -> float:
     return float(np.isin(labels, whole).sum() / max(1.0, own))
 
 
-def _cast(bank: Bank, random: np.random.Generator, frames: int, *, calm: bool) -> list[Thing]:
+def _cast(bank: Bank, random: np.random.Generator, frames: int, count: int, *, calm: bool) -> list[Thing]:
     """Who takes part, from the back to the front. calm: all of them move as most things do before a camera, by a small
     part of themselves from one frame to the next."""
     things: list[Thing] = []
-    for _ in range(random.integers(2, 6)):
+    for _ in range(count):
         like = things[random.integers(len(things))].sprite if things and random.random() < 0.2 else None
         thing = random_thing(bank, random, frames, sprite=like, calm=calm)
         if random.random() < 0.25:
@@ -57,9 +70,6 @@ def _cast(bank: Bank, random: np.random.Generator, frames: int, *, calm: bool) -
             beside(random, thing, things[random.integers(len(things))])
         # What comes first stands at the back; a thing beside another may as well be behind it.
         things.insert(int(random.integers(len(things) + 1)), thing)
-    if frames > 1 and random.random() < 0.35:
-        things.append(passer(bank, random, things[random.integers(len(things))]))
-        things[-1].followed = False
     return things
 
 

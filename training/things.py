@@ -210,7 +210,7 @@ def dressed(bank: Bank, random: np.random.Generator) -> Image:
     """A sprite: a photographed thing, a drawing, or a shape of one's own; as it is, recoloured, or textured."""
     kind = random.random()
     if kind < 0.45:
-        sprite = bank.cutouts[random.integers(len(bank.cutouts))].copy()
+        sprite = _cutout(bank, random)
     elif kind < 0.82:
         sprite = bank.drawings[random.integers(len(bank.drawings))].copy()
     else:
@@ -226,6 +226,17 @@ def dressed(bank: Bank, random: np.random.Generator) -> Image:
     if random.random() < 0.4:
         sprite[..., 3] = cv2.GaussianBlur(sprite[..., 3], (0, 0), random.uniform(0.6, 1.6))
     return np.ascontiguousarray(sprite[:, ::-1] if random.random() < 0.5 else sprite)
+
+
+def _cutout(bank: Bank, random: np.random.Generator) -> Image:
+    """A photographed thing, cut out: of those that came so, or of a photograph in which it is marked."""
+    index = int(random.integers(len(bank.cutouts) + len(bank.marked)))
+    if index < len(bank.cutouts):
+        return bank.cutouts[index].copy()
+    marked = bank.marked[index - len(bank.cutouts)]
+    sprite, _, _ = marked.cutout(int(random.integers(len(marked.masks))))
+    scale = 192 / max(sprite.shape[:2])
+    return np.asarray(cv2.resize(sprite, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _turn_hue(picture: Image, turn: int) -> None:

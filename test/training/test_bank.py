@@ -9,6 +9,7 @@ import pytest
 
 from training import bank as module
 from training.bank import Bank, _of_wheel, _off_plain_background, _shrunk, _sprites, _trim, load_bank
+from training.marked import Marked
 
 
 def picture(*, size: int = 120) -> np.ndarray:
@@ -76,7 +77,8 @@ def numbered(count: int) -> Bank:
     scene = np.zeros((8, 4, 4, 3), np.uint8)
     films = [np.full((5, 3, 4, 4), n, np.uint8) for n in range(count)]
     tables = [(scene + n, np.ones((8, 4, 4), np.uint8)) for n in range(count)]
-    return Bank(sprites, sprites, photographs, films, tables)
+    marked = [Marked(n, photographs[n], photographs[n], np.ones((1, 6, 7), np.uint8)) for n in range(0, count, 5)]
+    return Bank(sprites, sprites, photographs, films, tables, marked)
 
 
 def test_validation_shares_no_picture_with_training() -> None:
@@ -84,9 +86,12 @@ def test_validation_shares_no_picture_with_training() -> None:
     for name in ("drawings", "cutouts", "photographs", "models", "tables"):
         one, other = ({int(np.ravel(item[0])[0]) for item in getattr(part, name)} for part in (kept, held_out))
         assert one | other == set(range(30)) and not one & other and len(other) == 3
+    assert [one.number for one in held_out.marked] == [0], "a marked photograph goes where it goes as a photograph"
+    assert [one.number for one in kept.marked] == [5, 10, 15, 20, 25]
 
 
 def test_a_bank_is_prepared_once_and_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "mark", lambda photographs: [])
     monkeypatch.setattr(module, "_prepare", lambda *_: numbered(3))
     first = load_bank(tmp_path, drawings=3, tables=3)
     monkeypatch.setattr(module, "_prepare", lambda *_: pytest.fail("prepared a second time"))

@@ -7,10 +7,12 @@ import pytest
 
 from training.bank import Bank
 from training.clips import _visible_at_first, make_clip
+from training.marked import Marked
 
 
 def small_bank() -> Bank:
-    """Round sprites, two photographs of noise, a solid that widens and one moving table, without any real source."""
+    """Round sprites, two photographs of noise, the second with a marked square, a solid that widens and one moving
+    table, without any real source."""
     random = np.random.default_rng(5)
     y, x = np.mgrid[:60, :60]
     sprites = []
@@ -30,7 +32,10 @@ def small_bank() -> Bank:
     film = np.full((6, 40, 40, 4), (90, 160, 30, 0), np.uint8)
     for t in range(6):
         film[t, 4:36, 14 - 2 * t : 26 + 2 * t, 3] = 255
-    return Bank(sprites, sprites, photographs, [film] * 2, [(images, labels)] * 2)
+    square = np.zeros((1, 200, 260), np.uint8)
+    square[0, 60:120, 90:170] = 1
+    marked = Marked(1, photographs[1], photographs[0], square)
+    return Bank(sprites, sprites, photographs, [film] * 2, [(images, labels)] * 2, [marked])
 
 
 @pytest.fixture(scope="module")
