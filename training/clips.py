@@ -24,14 +24,25 @@ class Clip:
 
 
 def make_clip(
-    bank: Bank, number: int, *, frames: int, objects: int, size: int, seed: int = 0, tables: float = 0.25
+    bank: Bank,
+    number: int,
+    *,
+    frames: int,
+    objects: int,
+    size: int,
+    seed: int = 0,
+    tables: float = 0.25,
+    natural: float = 0.5,
 ) -> Clip:
-    """The clip of that number; tables: the share of clips that show a rendered table."""
+    """The clip of that number. tables: the share of clips that show a rendered table; natural: the share of the others
+    in which a photograph's own things are followed."""
     attempt = 0
     while True:
         random = np.random.default_rng((seed, number, attempt))
-        source = _table if random.random() < tables else collage
-        images, labels, wholes = source(bank, random, frames, size)
+        if random.random() < tables:
+            images, labels, wholes = _table(bank, random, frames, size)
+        else:
+            images, labels, wholes = collage(bank, random, frames, size, natural=natural)
         chosen = _visible_at_first(labels[0], wholes, objects, random)
         if chosen:
             masks = np.stack([np.isin(labels, whole) for whole in chosen], axis=1)

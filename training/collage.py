@@ -10,16 +10,16 @@ from .bank import Bank, Image
 from .natural import natural_scene
 from .things import Array, Thing, beside, blend_in, crop, dressed, joined, passer, random_thing, wander
 
-_NATURAL = 0.5
-"""Share of the collages over a photograph whose own things are followed."""
-
 
 def collage(
-    bank: Bank, random: np.random.Generator, frames: int, size: int
+    bank: Bank, random: np.random.Generator, frames: int, size: int, *, natural: float
 ) -> tuple[Image, Image, list[tuple[int, ...]]]:
-    """Images (T, S, S, 3), labels (T, S, S), and the objects to follow, each as the labels that it is made of."""
+    """Images (T, S, S, 3), labels (T, S, S), and the objects to follow, each as the labels that it is made of.
+
+    natural: share of the collages over a photograph whose own things are followed.
+    """
     calm = random.random() < 0.6
-    if bank.marked and random.random() < _NATURAL:
+    if random.random() < natural:
         background, things = natural_scene(bank, random, frames, size)
         pasted = _cast(bank, random, frames, int(random.integers(0, 3)), calm=calm)
         things += pasted

@@ -23,7 +23,7 @@ def natural_scene(bank: Bank, random: np.random.Generator, frames: int, size: in
     edge = int(size * random.uniform(1.0, 1.35))
     left, top, side = _frame(marked, random)
     zoom = edge / side  # pixels of the background for one of the photograph
-    still = random.random() < 0.5
+    still = frames == 1 or random.random() < 0.5
     seen = (slice(top, top + side), slice(left, left + side))
     empty = _resized(marked.behind[seen], edge)
     beyond = edge // 3

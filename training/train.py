@@ -56,6 +56,8 @@ class Stage:
     """Probability that a frame's presence is told rather than predicted."""
     tables: float = 0.3
     """Share of clips that show a rendered table."""
+    natural: float = 0.0
+    """Share of the other clips in which a photograph's own things are followed; see `natural.natural_scene`."""
     last: float = 0.0
     """Learning rate at the end of the stage."""
     earlier: float = 0.0
@@ -122,6 +124,31 @@ STAGES = (
         rate=3e-4,
         glances=True,
     ),
+    replace(
+        _REGIONS,
+        name="pictures",
+        steps=2000,
+        frames=1,
+        clips=16,
+        rate=5e-4,
+        last=1e-4,
+        tables=0.2,
+        natural=0.8,
+        glances=True,
+    ),
+    replace(
+        _REGIONS,
+        name="natural",
+        steps=1800,
+        frames=14,
+        correct=1 / 14,
+        unlearned=8,
+        rate=2.5e-4,
+        tables=0.3,
+        natural=0.6,
+        practices=32,
+        glances=True,
+    ),
 )
 
 
@@ -143,6 +170,7 @@ class Clips(Dataset[tuple[Tensor, ...]]):
             size=DETAIL * stage.size if cut else stage.size,
             seed=self.seed,
             tables=stage.tables,
+            natural=stage.natural,
         )
         random = np.random.default_rng((self.seed, number))
         if cut:

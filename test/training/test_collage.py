@@ -112,6 +112,6 @@ def test_what_is_around_a_thing_is_the_background_behind_it() -> None:
 def test_labels_are_those_of_the_objects() -> None:
     bank = small_bank()
     for seed in range(10):
-        images, labels, wholes = collage(bank, np.random.default_rng(seed), 3, 64)
+        images, labels, wholes = collage(bank, np.random.default_rng(seed), 3, 64, natural=0.0)
         assert images.shape == (3, 64, 64, 3) and labels.shape == (3, 64, 64)
         assert all(0 < label < 20 for whole in wholes for label in whole)

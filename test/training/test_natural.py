@@ -78,11 +78,10 @@ def test_in_a_still_scene_nothing_moves_but_the_camera(bank: Bank, monkeypatch: 
     assert 4 < sum(moved) < 16, "about half of the scenes are still"
 
 
-def test_a_collage_follows_them(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.collage._NATURAL", 1.0)
+def test_a_collage_follows_them(bank: Bank) -> None:
     found = 0
     for seed in range(10):
-        images, labels, wholes = collage(bank, np.random.default_rng(seed), 2, SIZE)
+        images, labels, wholes = collage(bank, np.random.default_rng(seed), 2, SIZE, natural=1.0)
         assert images.shape == (2, SIZE, SIZE, 3) and labels.shape == (2, SIZE, SIZE)
         found += any({1, 2} <= set(whole) for whole in wholes)
     assert found >= 5, "a whole with its part is hardly ever followed"
