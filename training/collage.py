@@ -42,7 +42,7 @@ def collage(
     for t in range(frames):
         images[t] = cv2.warpPerspective(background, views[t] @ rest, (size, size), borderMode=cv2.BORDER_REFLECT_101)
         for thing in things:
-            for one in (thing, *thing.parts):
+            for one in thing.members():
                 draw(images[t], labels[t], one, t, views[t], shutter)
     if random.random() < 0.75:
         wholes = [whole for whole in wholes if _shown(things, labels[0], whole) > 0.45]
@@ -52,7 +52,7 @@ def collage(
 def _shown(things: list[Thing], labels: Image, whole: tuple[int, ...]) -> float:
     """About what share of an object is in the first picture, and not behind another."""
     size = len(labels)
-    members = [one for thing in things for one in (thing, *thing.parts) if one.label in whole]
+    members = [one for thing in things for one in thing.members() if one.label in whole]
     own = sum((one.sprite[..., 3] > 127).sum() * np.prod(one.scale[0]) * size**2 for one in members)
     return float(np.isin(labels, whole).sum() / max(1.0, own))
 
@@ -76,17 +76,15 @@ def _cast(bank: Bank, random: np.random.Generator, frames: int, count: int, *, c
 def _number(things: list[Thing]) -> list[tuple[int, ...]]:
     """Gives every sprite its label; what is made of parts can be followed as a whole or in parts."""
     wholes: list[tuple[int, ...]] = []
-    label = 0
+    every = [one for thing in things for one in thing.members()]
+    for label, one in enumerate(every, start=1):
+        one.label = label
     for thing in things:
-        own = []
-        for one in (thing, *thing.parts):
-            label += 1
-            one.label = label
-            own.append(label)
         if thing.followed:
-            wholes.append(tuple(own))
-            if len(own) > 1:
-                wholes.append((own[len(wholes) % 2],))
+            followed = [member for member in thing.members() if member.followed]
+            wholes += [tuple(one.label for one in member.members()) for member in followed]
+            if thing.joined:
+                wholes.append((thing.label,))
     return wholes
 
 

@@ -10,8 +10,11 @@ from .bank import Bank, Image
 from .marked import Marked
 from .things import Array, Thing, wander
 
-_INSIDE = 0.8
+_INSIDE = 0.7
 """Share of a thing within another from which it is a part of that."""
+
+_PARTS = 0.4
+"""Share of the parts that may be followed by themselves: who clicks means the whole more often."""
 
 
 def natural_scene(bank: Bank, random: np.random.Generator, frames: int, size: int) -> tuple[Image, list[Thing]]:
@@ -36,14 +39,19 @@ def natural_scene(bank: Bank, random: np.random.Generator, frames: int, size: in
         return ((np.array([x - left, y - top]) * zoom) - (edge - size) / 2) / size
 
     things = []
-    for whole, parts in _families(marked.masks):
-        sprite, x, y = marked.cutout(whole)
-        height, width = sprite.shape[:2]
-        middle = where(x + width / 2, y + height / 2)
-        thing = _moving(random, frames, sprite, middle, zoom / size, pace=0.0 if still else _pace(random))
-        for part in parts:
-            _attach(thing, marked.masks[part], x, y)
-        things.append(thing)
+    made: dict[int, tuple[Thing, int, int]] = {}  # with the corner of the sprite in the photograph
+    for one, whole in _wholes(marked.masks):
+        if whole is None:
+            sprite, x, y = marked.cutout(one)
+            middle = where(x + sprite.shape[1] / 2, y + sprite.shape[0] / 2)
+            thing = _moving(random, frames, sprite, middle, zoom / size, pace=0.0 if still else _pace(random))
+            things.append(thing)
+        else:
+            larger, x, y = made[whole]
+            thing = _part(larger, marked.masks[one] & marked.masks[whole], x, y)
+            thing.followed = random.random() < _PARTS
+            larger.parts.append(thing)
+        made[one] = thing, x, y
     return background, things
 
 
@@ -70,19 +78,14 @@ def _frame(marked: Marked, random: np.random.Generator) -> tuple[int, int, int]:
     return int(left), int(top), side
 
 
-def _families(masks: Image) -> list[tuple[int, list[int]]]:
-    """Each thing with those that are parts of it."""
+def _wholes(masks: Image) -> list[tuple[int, int | None]]:
+    """The things, the largest first, each with the smallest that it is a part of."""
     areas = masks.sum(axis=(1, 2), dtype=np.int64)
-    order = np.argsort(-areas)
-    families: list[tuple[int, list[int]]] = []
-    for one in order:
-        for whole, parts in families:
-            if (masks[one] & masks[whole]).sum() > _INSIDE * areas[one]:
-                parts.append(int(one))
-                break
-        else:
-            families.append((int(one), []))
-    return families
+    found: list[tuple[int, int | None]] = []
+    for one in map(int, np.argsort(-areas, kind="stable")):
+        around = [larger for larger, _ in found if (masks[one] & masks[larger]).sum() > _INSIDE * areas[one]]
+        found.append((one, around[-1] if around else None))
+    return found
 
 
 def _pace(random: np.random.Generator) -> float:
@@ -110,9 +113,9 @@ def _moving(
     return thing
 
 
-def _attach(thing: Thing, mask: Image, x: int, y: int) -> None:
-    """Makes what is marked with a mask of the photograph a part of the thing, whose sprite has its corner at x, y."""
-    height, width = thing.sprite.shape[:2]
+def _part(whole: Thing, mask: Image, x: int, y: int) -> Thing:
+    """What is marked with a mask of the photograph, as fixed to the whole, whose sprite has its corner at x, y."""
+    height, width = whole.sprite.shape[:2]
     opacity = cv2.GaussianBlur(255 * mask[y : y + height, x : x + width], (0, 0), 0.8)
-    sprite = np.dstack((thing.sprite[..., :3], opacity)).astype(np.uint8)
-    thing.parts.append(Thing(sprite, thing.place, thing.angle, thing.scale, thing.tilt, thing.wave))
+    sprite = np.dstack((whole.sprite[..., :3], opacity)).astype(np.uint8)
+    return Thing(sprite, whole.place, whole.angle, whole.scale, whole.tilt, whole.wave)

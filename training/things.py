@@ -62,6 +62,12 @@ class Thing:
     followed: bool = True
     parts: list[Thing] = field(default_factory=list)
     """What is fixed to it, drawn over it, and belongs to the whole."""
+    joined: bool = False
+    """Whether it was made of two things, so that it is one without its part, too."""
+
+    def members(self) -> list[Thing]:
+        """Itself and all of its parts, and their parts, in the order in which they are drawn."""
+        return [self, *(member for part in self.parts for member in part.members())]
 
 
 def wander(random: np.random.Generator, frames: int, speed: float, dims: int) -> Array:
@@ -191,6 +197,7 @@ def joined(bank: Bank, random: np.random.Generator, thing: Thing) -> None:
     part.scale = thing.scale * share
     part.angle = thing.angle + random.normal(0, 0.5) + wander(random, frames, 0.08, 1)[:, 0]
     thing.parts.append(part)
+    thing.joined = True
 
 
 def filmed(bank: Bank, random: np.random.Generator, frames: int) -> Image:

@@ -139,7 +139,7 @@ STAGES = (
     replace(
         _REGIONS,
         name="natural",
-        steps=1800,
+        steps=1600,
         frames=14,
         correct=1 / 14,
         unlearned=8,

@@ -11,7 +11,7 @@ from training import natural as module
 from training.bank import Bank
 from training.collage import collage, draw
 from training.marked import Marked
-from training.natural import _families, natural_scene
+from training.natural import _wholes, natural_scene
 
 from .test_clips import small_bank
 
@@ -39,7 +39,7 @@ def first_picture(background: np.ndarray, things: list) -> tuple[np.ndarray, np.
     begin = (len(background) - SIZE) // 2
     picture = background[begin : begin + SIZE, begin : begin + SIZE].copy()
     labels = np.zeros((SIZE, SIZE), np.uint8)
-    members = [one for thing in things for one in (thing, *thing.parts)]
+    members = [member for thing in things for member in thing.members()]
     for label, thing in enumerate(members, start=1):
         thing.label = label
         draw(picture, labels, thing, 0, np.eye(3), 0.0)
@@ -47,7 +47,7 @@ def first_picture(background: np.ndarray, things: list) -> tuple[np.ndarray, np.
 
 
 def test_a_part_goes_with_its_whole() -> None:
-    assert _families(marked().masks) == [(1, [0]), (2, [])]
+    assert _wholes(marked().masks) == [(1, None), (2, None), (0, 1)]
 
 
 @pytest.mark.parametrize("seed", range(8))
