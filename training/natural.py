@@ -20,16 +20,17 @@ _PARTS = 0.4
 def natural_scene(bank: Bank, random: np.random.Generator, frames: int, size: int) -> tuple[Image, list[Thing]]:
     """A background (E, E, 3), E larger than S, whose middle is the first picture, S x S pixels, and the things in it.
 
-    Half of the scenes are still: then the camera alone moves.
+    The photograph is half as large as the picture, or larger, so that things are small and large. Half of the scenes
+    are still: then the camera alone moves.
     """
     marked = _mirrored(bank.marked[random.integers(len(bank.marked))], random)
-    edge = int(size * random.uniform(1.0, 1.35))
+    edge = int(size * np.exp(random.uniform(np.log(0.5), np.log(1.35))))
     left, top, side = _frame(marked, random)
     zoom = edge / side  # pixels of the background for one of the photograph
     still = frames == 1 or random.random() < 0.5
     seen = (slice(top, top + side), slice(left, left + side))
     empty = _resized(marked.behind[seen], edge)
-    beyond = edge // 3
+    beyond = max(edge // 3, int(0.68 * size - edge / 2))
     # Mirrored beyond its edges, without the things, of which else a second one would come into view.
     background = np.asarray(cv2.copyMakeBorder(empty, *(beyond,) * 4, cv2.BORDER_REFLECT_101), np.uint8)
     if still:

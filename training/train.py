@@ -89,6 +89,19 @@ _REGIONS = Stage(
     practices=16,
 )
 
+_NATURAL = replace(
+    _REGIONS,
+    name="natural",
+    steps=1600,
+    frames=14,
+    correct=1 / 14,
+    unlearned=8,
+    rate=2.5e-4,
+    natural=0.6,
+    practices=32,
+    glances=True,
+)
+
 STAGES = (
     Stage("images", 900, size=128, frames=1, clips=8, objects=3, rate=1e-3, frozen=16, dice=3, trusted=1.0),
     Stage("clips", 450, size=128, frames=5, clips=4, objects=3, rate=6e-4, frozen=5, dice=2, trusted=0.4, last=4e-4),
@@ -136,19 +149,8 @@ STAGES = (
         natural=0.8,
         glances=True,
     ),
-    replace(
-        _REGIONS,
-        name="natural",
-        steps=1600,
-        frames=14,
-        correct=1 / 14,
-        unlearned=8,
-        rate=2.5e-4,
-        tables=0.3,
-        natural=0.6,
-        practices=32,
-        glances=True,
-    ),
+    _NATURAL,
+    replace(_NATURAL, name="hazy", steps=1500, rate=2e-4),
 )
 
 
