@@ -93,6 +93,36 @@ def test_a_click_outside_the_region_is_answered_where_it_is(region_network: Sam2
     assert after.scale == pytest.approx(before.scale)
 
 
+def test_what_a_click_finds_is_looked_at_again_before_it_is_believed(
+    region_network: Sam2, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small regions promise a thing of 10 pixels, until it is seen in a region of its own size; large ones one of 60,
+    and keep that promise."""
+    tracker = Tracker(region_network, capacity=1)
+    tracker.track(image(0), 0)
+    middle = (80, 60)
+    own = {size: SearchRegion.around((80 - size / 2, 60 - size / 2, 80 + size / 2, 60 + size / 2), 120, 160, 2.0)
+           for size in (10, 60)}  # fmt: skip
+    looked: list[float] = []
+
+    def answer(row: Any, frame: Frame, region: SearchRegion, *_: Any) -> tuple[Any, None]:
+        looked.append(region.scale)
+        size = 60 if region.scale > 0.5 else 10
+        sure = 0.6 if size == 60 else 0.2 if abs(region.scale - own[10].scale) < 0.01 else 0.99
+        x0, y0, x1, y1 = region.pixels(HEIGHT, WIDTH)
+        x, y = np.meshgrid(x0 + (np.arange(64) + 0.5) * (x1 - x0) / 64, y0 + (np.arange(64) + 0.5) * (y1 - y0) / 64)
+        inside = (abs(x - middle[0]) < size / 2) & (abs(y - middle[1]) < size / 2)
+        logits = torch.where(torch.from_numpy(inside), 5.0, -5.0)[None, None]
+        return SimpleNamespace(logits=logits, iou=torch.tensor([sure])), None
+
+    propagation = tracker._propagation
+    monkeypatch.setattr(propagation, "_answer", answer)
+    prompt = Prompt(points=np.array([middle], np.float32), labels=np.array([1], np.int32))
+    region = propagation._glance(tracker._history.newest, [prompt], [middle])
+    assert region.scale == pytest.approx(own[60].scale, rel=0.1)
+    assert len(looked) == 10, "five sizes, twice"
+
+
 @pytest.mark.parametrize("in_view, iou, scale", [(True, 0.9, 0.4 / 1.03), (True, 0.3, 0.4 * 1.15), (False, 0.9, 0.46)])
 def test_a_region_grows_until_one_is_sure(in_view: bool, iou: float, scale: float) -> None:
     logits = torch.full((2, 1, 16, 16), -5.0)
