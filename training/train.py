@@ -150,7 +150,7 @@ STAGES = (
         glances=True,
     ),
     _NATURAL,
-    replace(_NATURAL, name="hazy", steps=1500, rate=2e-4),
+    replace(_NATURAL, name="hazy", steps=1500, rate=2e-4, earlier=0.5),
 )
 
 
