@@ -112,13 +112,14 @@ def _prepare(folder: Path, drawings: int, tables: int, seed: int) -> Bank:
     clip_art = [clip_art[index] for index in random.permutation(len(clip_art))]
     photographs += [*_of_wheel(), *_read_all(_wallpapers(folder))]
     photographs = [_shrunk(picture[..., :3]) for picture in photographs]
+    marked = mark(photographs)  # before what takes minutes, since it refuses other versions of the sources
     return Bank(
         _sprites([*drawn], len(drawn)) + _sprites(_read_all(clip_art), drawings),
         _sprites(cutouts, len(cutouts)),
         photographs,
         turning_models(folder / "supertuxkart-data", seed),
         _tables(tables, seed),
-        mark(photographs),
+        marked,
     )
 
 

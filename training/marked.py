@@ -47,8 +47,12 @@ class Marked:
         x, y, w, h = cv2.boundingRect(mask)
         x0, y0 = max(0, x - 2), max(0, y - 2)
         part = (slice(y0, y + h + 2), slice(x0, x + w + 2))
-        opacity = cv2.GaussianBlur(255 * mask[part], (0, 0), 0.8)
-        return np.dstack((self.picture[part], opacity)), x0, y0
+        return with_opacity(self.picture[part], mask[part]), x0, y0
+
+
+def with_opacity(picture: Image, mask: Image) -> Image:
+    """A picture (h, w, 3) as a sprite (h, w, 4), opaque where the mask (h, w) is 1, with soft edges."""
+    return np.dstack((picture, cv2.GaussianBlur(255 * mask, (0, 0), 0.8))).astype(np.uint8)
 
 
 def mark(photographs: Sequence[Image]) -> list[Marked]:

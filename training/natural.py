@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from .bank import Bank, Image
-from .marked import Marked
+from .marked import Marked, with_opacity
 from .things import Array, Thing, wander
 
 _INSIDE = 0.7
@@ -117,6 +117,5 @@ def _moving(
 def _part(whole: Thing, mask: Image, x: int, y: int) -> Thing:
     """What is marked with a mask of the photograph, as fixed to the whole, whose sprite has its corner at x, y."""
     height, width = whole.sprite.shape[:2]
-    opacity = cv2.GaussianBlur(255 * mask[y : y + height, x : x + width], (0, 0), 0.8)
-    sprite = np.dstack((whole.sprite[..., :3], opacity)).astype(np.uint8)
+    sprite = with_opacity(whole.sprite[..., :3], mask[y : y + height, x : x + width])
     return Thing(sprite, whole.place, whole.angle, whole.scale, whole.tilt, whole.wave)

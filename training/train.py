@@ -89,18 +89,19 @@ _REGIONS = Stage(
     practices=16,
 )
 
-_NATURAL = replace(
+_LASTING = replace(
     _REGIONS,
-    name="natural",
-    steps=1600,
+    name="lasting",
+    steps=1700,
     frames=14,
     correct=1 / 14,
     unlearned=8,
-    rate=2.5e-4,
-    natural=0.6,
-    practices=32,
+    frozen=11,
+    rate=3e-4,
     glances=True,
 )
+
+_NATURAL = replace(_LASTING, name="natural", steps=1600, frozen=16, rate=2.5e-4, natural=0.6, practices=32)
 
 STAGES = (
     Stage("images", 900, size=128, frames=1, clips=8, objects=3, rate=1e-3, frozen=16, dice=3, trusted=1.0),
@@ -126,17 +127,7 @@ STAGES = (
     _REGIONS,
     replace(_REGIONS, name="turning", steps=3300, frozen=11, last=1e-4),
     replace(_REGIONS, name="sharp", steps=300, size=192, rate=1e-4),
-    replace(
-        _REGIONS,
-        name="lasting",
-        steps=1700,
-        frames=14,
-        correct=1 / 14,
-        unlearned=8,
-        frozen=11,
-        rate=3e-4,
-        glances=True,
-    ),
+    _LASTING,
     replace(
         _REGIONS,
         name="pictures",

@@ -138,7 +138,7 @@ class Propagation:
         first = [replace(prompt, candidate=0) for prompt in prompts]
         best, most = _UNSURE, 0.0
         for scale in _TRIED if clicks else _TRIED[:1]:
-            region, promise = SearchRegion(scale=scale), 0.0
+            region = SearchRegion(scale=scale)
             for _ in range(2):
                 region = region.around_point(*clicks[-1], frame.height, frame.width) if clicks else region
                 found, promise = self._promise(frame, first, region)
