@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from math import prod
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,9 +16,8 @@ from .machine import synchronise
 
 
 def _attention(query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: object, **__: object) -> int:
-    """From the shapes (N, heads, tokens, channels) of its arguments."""
-    batch, heads, tokens, channels = query
-    return 2 * batch * heads * tokens * key[2] * (channels + value[3])
+    """From the shapes (N, heads, tokens, channels) of its arguments, or those without heads."""
+    return 2 * prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
 
 
 def _linear(x: Sequence[int], weight: Sequence[int], *_: object, **__: object) -> int:
@@ -25,16 +25,21 @@ def _linear(x: Sequence[int], weight: Sequence[int], *_: object, **__: object) -
     return 2 * prod(x) * weight[0]
 
 
-# PyTorch's counter knows the fused attention of GPUs, not that of the CPU, nor what oneDNN multiplies.
-_MISSING = {
-    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
-    torch.ops.sam2_ros.linear: _linear,
-}
+def _missing() -> dict[Any, Callable[..., int]]:
+    """Operations that PyTorch's counter does not know: attention on a CPU, and our own, of which a GPU's attention to
+    memory is there only once it was used. Of that, what only fills memory up counts as well."""
+    missing = {
+        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
+        torch.ops.sam2_ros.linear: _linear,
+    }
+    if hasattr(torch.ops.sam2_ros, "attend_to_memory"):
+        missing[torch.ops.sam2_ros.attend_to_memory] = _attention
+    return missing
 
 
 def count_operations(run: Callable[[], object]) -> int:
     """Floating-point operations of all matrix products, convolutions and attention in a call."""
-    with FlopCounterMode(display=False, custom_mapping=_MISSING) as counter:
+    with FlopCounterMode(display=False, custom_mapping=_missing()) as counter:
         run()
     return int(counter.get_total_flops())
 

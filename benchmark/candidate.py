@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,6 +61,10 @@ class Candidate(ABC):
     @abstractmethod
     def step(self, frame: Frame) -> Answer:
         """All objects on the next frame."""
+
+    def module_by_module(self) -> contextlib.AbstractContextManager[None]:
+        """Within it, every one of `modules` is called each time, so that it can be timed."""
+        return contextlib.nullcontext()
 
     @abstractmethod
     def add(self, box: Box) -> NDArray[np.bool_]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from sam2_ros.network import Sam2
-from sam2_ros.tracking import Prompt, Tracker, Tracks
+from sam2_ros.tracking import Prompt, Tracker, Tracks, warm_up
 
 from .candidate import Answer, Box, Candidate, Frame, Setting
 
@@ -29,8 +30,16 @@ class Ours(Candidate):
         if compiled:
             network.compile_parts()
         self.modules = {} if compiled else modules
+        self._network = network
+        warm_up([Tracker(network, capacity=setting.capacity)])  # as the node does when it is configured
         self._tracker = Tracker(network, capacity=setting.capacity)
         self._stamp = 0
+
+    @contextlib.contextmanager
+    def module_by_module(self) -> Iterator[None]:
+        self._network.replays = False
+        yield
+        self._network.replays = True
 
     def start(self, frame: Frame, boxes: Sequence[Box]) -> Answer:
         self._tracker.track(frame, self._stamp)

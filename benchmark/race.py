@@ -147,7 +147,7 @@ class _Course:
         for _ in range(_PART_FRAMES):
             frame = self._new_frame()
             for name in self._order():
-                with timers[name]:
+                with self._runners[name].module_by_module(), timers[name]:
                     whole[name] += _timed(partial(self._runners[name].step, frame))[1]
         frame = self._new_frame()
         for name, runner in self._runners.items():
@@ -157,7 +157,8 @@ class _Course:
             parts = timers[name].seconds
             shares = {**parts, "rest": whole[name] - sum(parts.values())}
             self.measured[name].parts = {part: seconds / whole[name] for part, seconds in shares.items()}
-            self.measured[name].operations = count_operations(partial(runner.step, frame))
+            with runner.module_by_module():
+                self.measured[name].operations = count_operations(partial(runner.step, frame))
 
     def add(self) -> None:
         """One object more, on the newest frame, and the frame after it."""

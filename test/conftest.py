@@ -6,7 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
+
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # read when Triton is imported, which any library may do
 
 # A change is judged by the same examples each time. Others are drawn with HYPOTHESIS_PROFILE=default.
 settings.register_profile("repeatable", derandomize=True)

@@ -26,7 +26,7 @@ ROS = {
     "launch", "launch_ros",
 }  # fmt: skip
 OTHERS = {
-    "network": {"torch", "safetensors"},
+    "network": {"torch", "safetensors", "triton"},
     "tracking": {"torch", "numpy", "safetensors"},
     "geometry": {"torch", "numpy", "cv2"},
     "apps": {"torch", "numpy", "cv2", "tqdm"},

@@ -4,7 +4,7 @@ from .checkpoint import CheckpointError, fingerprint, load_network, weights_path
 from .config import Sam2Config
 from .device import DeviceError, find_device, find_dtype
 from .mask_decoder import Answer
-from .sam2 import NO_OBJECT, Choice, Features, Memory, Sam2
+from .sam2 import NO_OBJECT, Choice, Features, Memory, Sam2, enlarge
 
 __all__ = [
     "NO_OBJECT",
@@ -16,6 +16,7 @@ __all__ = [
     "Memory",
     "Sam2",
     "Sam2Config",
+    "enlarge",
     "find_device",
     "find_dtype",
     "fingerprint",

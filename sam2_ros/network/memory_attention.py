@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import cast
 
 import torch
@@ -14,10 +16,32 @@ from .linear import Linear, by_onednn
 from .position import rotary_table, rotate_, sine_grid
 
 
+@cache
+def _kernel() -> Callable[..., Tensor] | None:
+    try:
+        from .memory_kernel import attend_to_memory
+    except ImportError:  # no Triton
+        return None
+    return attend_to_memory
+
+
+def by_kernel(x: Tensor, mem_dim: int) -> bool:
+    """Whether features like x (..., C) attend to memory by `memory_kernel`, on a GPU in half precision."""
+    powers = all(width.bit_count() == 1 and width >= 16 for width in (x.shape[-1], mem_dim))
+    return powers and x.device.type == "cuda" and x.dtype == torch.bfloat16 and _kernel() is not None
+
+
 def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
     """Single-head attention of (N, L, C). The fused kernels want a dimension for heads, even for one."""
     mask = None if mask is None else mask[:, None, None]
     return F.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None], attn_mask=mask)[:, 0]
+
+
+def _mask(used: Tensor, tokens: int, pointer_tokens: int) -> Tensor:
+    """(N, tokens), true where there is a memory; used as in `RotaryCrossAttention`."""
+    token = torch.arange(tokens, device=used.device)
+    frames = tokens - pointer_tokens
+    return torch.where(token < frames, token < used[:, :1], token - frames < used[:, 1:])
 
 
 class RotarySelfAttention(Attention):
@@ -31,20 +55,26 @@ class RotarySelfAttention(Attention):
 
 class RotaryCrossAttention(Attention):
     def forward(  # type: ignore[override]
-        self, x: Tensor, memory: Tensor, place: Tensor, table: Tensor, pointer_tokens: int, mask: Tensor | None
+        self, x: Tensor, memory: Tensor, place: Tensor, table: Tensor, pointer_tokens: int, used: Tensor | None
     ) -> Tensor:
         """x (N, L, C) attends to memory (N, M, mem_dim), whose last tokens, those of pointers, have no place in 2-D.
 
-        place: (N, M, mem_dim) position encodings; mask: (N, M), true where there is a memory, or None if everywhere.
+        place: (N, M, mem_dim) position encodings; used: (N, 2) int32, how many tokens of frames and how many of
+        pointers there are, after which others only fill up; None where nothing does.
         """
         q, k = rotate_(self.q_proj(x), table), self.k_proj(memory + place)
         # One table serves every remembered frame.
         rotate_(k[:, : k.shape[1] - pointer_tokens].unflatten(1, (-1, len(table))), table)
         if _one_by_one(x):
-            # The weights of a query sum to one, so that the values can be projected when they have been summed.
-            kept = slice(None) if mask is None else mask[0]
-            return self.out_proj(self.v_proj(attend_by_blocks(q[0], k[0, kept], memory[0, kept])))[None]
-        return self.out_proj(_attend(q, k, self.v_proj(memory), mask))
+            kept = slice(None) if used is None else _mask(used, k.shape[1], pointer_tokens)[0]
+            summed = attend_by_blocks(q[0], k[0, kept], memory[0, kept])[None]
+        elif by_kernel(x, memory.shape[2]) and (kernel := _kernel()):
+            summed = kernel(q, k, memory, used, pointer_tokens)
+        else:
+            mask = None if used is None else _mask(used, k.shape[1], pointer_tokens)
+            return self.out_proj(_attend(q, k, self.v_proj(memory), mask))
+        # The weights of a query sum to one, so that the values can be projected when they have been summed.
+        return self.out_proj(self.v_proj(summed))
 
 
 class MemoryAttentionLayer(nn.Module):
@@ -64,10 +94,10 @@ class MemoryAttentionLayer(nn.Module):
         return x + self.self_attn(self.norm1(x), table)
 
     def remember(
-        self, x: Tensor, memory: Tensor, place: Tensor, table: Tensor, pointer_tokens: int, mask: Tensor | None
+        self, x: Tensor, memory: Tensor, place: Tensor, table: Tensor, pointer_tokens: int, used: Tensor | None
     ) -> Tensor:
         """The second half, as in `RotaryCrossAttention`."""
-        x = x + self.cross_attn_image(self.norm2(x), memory, place, table, pointer_tokens, mask)
+        x = x + self.cross_attn_image(self.norm2(x), memory, place, table, pointer_tokens, used)
         return x + self.linear2(F.relu(self.linear1(self.norm3(x)), inplace=True))
 
 
@@ -78,7 +108,7 @@ class MemoryAttention(nn.Module):
         self.norm = nn.LayerNorm(config.d_model)
 
     def forward(
-        self, features: Tensor, memory: Tensor, place: Tensor, pointer_tokens: int, mask: Tensor | None = None
+        self, features: Tensor, memory: Tensor, place: Tensor, pointer_tokens: int, used: Tensor | None = None
     ) -> Tensor:
         """features (1 or N, C, h, w) conditioned on the memory of N objects: (N, C, h, w)."""
         channels, height, width = features.shape[1:]
@@ -88,19 +118,19 @@ class MemoryAttention(nn.Module):
         # Until here, and through half a layer, the objects of one image share everything.
         x = self._layer(0).look(x, table).expand(len(memory), -1, -1)
         if _one_by_one(x):
-            masks = [None] * len(x) if mask is None else mask.split(1)
-            objects = zip(x.split(1), memory.split(1), place.split(1), masks, strict=True)
-            x = torch.cat([self._remember(x, m, p, table, pointer_tokens, valid) for x, m, p, valid in objects])
+            each = [None] * len(x) if used is None else used.split(1)
+            objects = zip(x.split(1), memory.split(1), place.split(1), each, strict=True)
+            x = torch.cat([self._remember(x, m, p, table, pointer_tokens, own) for x, m, p, own in objects])
         else:
-            x = self._remember(x, memory, place, table, pointer_tokens, mask)
+            x = self._remember(x, memory, place, table, pointer_tokens, used)
         return x.transpose(1, 2).unflatten(2, (height, width))
 
     def _remember(
-        self, x: Tensor, memory: Tensor, place: Tensor, table: Tensor, pointer_tokens: int, mask: Tensor | None
+        self, x: Tensor, memory: Tensor, place: Tensor, table: Tensor, pointer_tokens: int, used: Tensor | None
     ) -> Tensor:
         for index in range(len(self.layers)):
             layer = self._layer(index)
-            x = layer.remember(layer.look(x, table) if index else x, memory, place, table, pointer_tokens, mask)
+            x = layer.remember(layer.look(x, table) if index else x, memory, place, table, pointer_tokens, used)
         return self.norm(x)
 
     def _layer(self, index: int) -> MemoryAttentionLayer:

@@ -7,6 +7,7 @@ Ravi et al., SAM 2: Segment Anything in Images and Videos, 2024. Parameter names
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -17,16 +18,20 @@ from .image_encoder import ImageEncoder
 from .layers import MLP
 from .linear import Linear
 from .mask_decoder import Answer, MaskDecoder
-from .memory_attention import MemoryAttention
+from .memory_attention import MemoryAttention, by_kernel
 from .memory_encoder import MemoryEncoder
 from .position import sine_grid, sine_time
 from .prompt_encoder import PromptEncoder
+from .replay import Replay
 
 NO_OBJECT = -1024.0
 """The logit of every pixel of an object that is not in the image."""
 
 _PRESENT, _ABSENT = 10.0, -10.0
 """Object score logits where it is known whether the object is in the image."""
+
+_WHOLE_IMAGE = 0.9
+"""Share of the image, or of a search region, from which a mask counts as one of all of it."""
 
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
@@ -56,10 +61,9 @@ class Memory:
     """(N, P, C)"""
     pointer_ages: Tensor
     """(N, P) how many frames ago."""
-    frame_valid: Tensor | None = None
-    """(N, F) bool, false where a slot is empty; None where none is."""
-    pointer_valid: Tensor | None = None
-    """(N, P) bool, likewise."""
+    used: Tensor | None = None
+    """(N, 2) int32, how many of an object's frames and of its pointers are there; what comes after them only fills up.
+    None where nothing does."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,10 @@ class Sam2(nn.Module):
             self.obj_ptr_tpos_proj = Linear(channels, config.mem_dim)
         for parameter in learned:
             nn.init.trunc_normal_(parameter, std=0.02)
+        self.replays = True
+        """Whether a GPU only does again what it once did for tensors of the same shapes, in inference mode."""
+        self._replayed_encode = Replay(self._encode)
+        self._replayed_follow = Replay(self._follow)
 
     @property
     def device(self) -> torch.device:
@@ -132,14 +140,70 @@ class Sam2(nn.Module):
         x = images.to(self.device).permute(0, 3, 1, 2).float()
         if x.shape[-2:] != (size, size):
             x = F.interpolate(x, size=(size, size), mode="bilinear", antialias=True)
-        mean = torch.tensor(_MEAN, device=x.device).view(3, 1, 1)
-        std = torch.tensor(_STD, device=x.device).view(3, 1, 1)
+        mean, std = _statistics(x.device)
         return ((x / 255 - mean) / std).to(self.dtype)
+
+    @property
+    def takes_filled_up(self) -> bool:
+        """Whether `follow` is replayed if memory is filled up, so that it always has the same shape. What fills it up
+        then costs next to nothing."""
+        return self.replays and by_kernel(self.no_mem_embed, self.config.mem_dim)
+
+    def _replaying(self) -> bool:
+        return self.replays and self.device.type == "cuda" and torch.is_inference_mode_enabled()
 
     def encode_image(self, images: Tensor) -> Features:
         """Encodes (B, 3, S, S) images from `prepare`."""
+        return Features(*(self._replayed_encode if self._replaying() else self._encode)(images))
+
+    def _encode(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         fine, middle, top = self.image_encoder(images)
-        return Features(self.sam_mask_decoder.conv_s0(fine), self.sam_mask_decoder.conv_s1(middle), top)
+        return self.sam_mask_decoder.conv_s0(fine), self.sam_mask_decoder.conv_s1(middle), top
+
+    def follow(
+        self, features: Features, memory: Memory, wary: Tensor, expected: Tensor | None = None
+    ) -> tuple[Choice, Tensor]:
+        """Finds N objects on an image, or on one image each, by what is remembered of them; returns also the memories
+        (N, h * w, mem_dim) of it.
+
+        wary: (N,) bool, of which objects a mask of all of the image is not believed, so that they count as out of it.
+        expected: (N, S / 4, S / 4) bool masks. Of an object's readings the one is taken whose predicted IoU and whose
+        IoU with that have the highest sum: a mask does not become another from one frame to the next. Without, as in
+        SAM 2, the first alone counts.
+        """
+        replaying = self._replaying() and self.takes_filled_up and memory.used is not None
+        *chosen, remembered = (self._replayed_follow if replaying else self._follow)(
+            features.fine, features.middle, features.top, memory.frames, memory.ages, memory.pointers,
+            memory.pointer_ages, memory.used, wary, expected,
+        )  # fmt: skip
+        return Choice(*chosen), remembered
+
+    def _follow(
+        self,
+        fine: Tensor,
+        middle: Tensor,
+        top: Tensor,
+        frames: Tensor,
+        ages: Tensor,
+        pointers: Tensor,
+        pointer_ages: Tensor,
+        used: Tensor | None,
+        wary: Tensor,
+        expected: Tensor | None,
+    ) -> tuple[Tensor, ...]:
+        features = Features(fine, middle, top)
+        conditioned = self.attend(top, Memory(frames, ages, pointers, pointer_ages, used))
+        choice = self.find(features, conditioned, expected)
+        whole = (choice.logits > 0).float().mean(dim=(1, 2, 3)) > _WHOLE_IMAGE
+        choice = self.hide(choice, whole & wary)
+        remembered = self.encode_memory(top, enlarge(choice.logits).sigmoid(), choice.score)
+        return choice.logits, choice.raw, choice.iou, choice.pointer, choice.score, remembered
+
+    def find(self, features: Features, conditioned: Tensor, expected: Tensor | None = None) -> Choice:
+        """Where N objects are, on features that were conditioned on what they remember; expected: as in `follow`."""
+        answer = self.decode(features, conditioned, *self.no_points(len(conditioned)))
+        likeness = None if expected is None else _overlap(answer.logits > 0, expected)
+        return self.choose(answer, multimask=True, likeness=likeness)
 
     def without_memory(self, top: Tensor) -> Tensor:
         """What takes the place of `attend` for an object that has no memory yet: (B, C, h, w) to the same."""
@@ -156,13 +220,11 @@ class Sam2(nn.Module):
         # A pointer is cut into as many tokens as make it as narrow as a memory.
         pointers = memory.pointers.unflatten(2, (parts, config.mem_dim)).flatten(1, 2)
         place = torch.cat(((where + when).flatten(1, 2), self._pointer_place(memory, parts)), dim=1)
-        mask = None
-        if memory.frame_valid is not None and memory.pointer_valid is not None:
-            mask = torch.cat(
-                (memory.frame_valid.repeat_interleave(pixels, 1), memory.pointer_valid.repeat_interleave(parts, 1)), 1
-            )
         tokens = torch.cat((memory.frames.flatten(1, 2).to(self.dtype), pointers), dim=1)
-        return self.memory_attention(top, tokens, place, pointers.shape[1], mask)
+        used = None
+        if memory.used is not None:
+            used = torch.stack((memory.used[:, 0] * pixels, memory.used[:, 1] * parts), dim=1)
+        return self.memory_attention(top, tokens, place, pointers.shape[1], used)
 
     def _pointer_place(self, memory: Memory, parts: int) -> Tensor:
         """(N, P * parts, mem_dim), the encoding of each pointer's age."""
@@ -270,6 +332,25 @@ class Sam2(nn.Module):
         if self.config.no_obj_embed_spatial:
             memory = memory + (score <= 0).to(memory.dtype)[:, None, None] * self.no_obj_embed_spatial
         return memory
+
+
+@cache
+def _statistics(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (3, 1, 1) of the colours that the trunks were trained on."""
+    with torch.inference_mode(False):
+        mean, std = (torch.tensor(values, device=device).view(3, 1, 1) for values in (_MEAN, _STD))
+        return mean, std
+
+
+def enlarge(logits: Tensor) -> Tensor:
+    """(N, 1, S / 4, S / 4) to (N, 1, S, S), as memories are made of."""
+    return F.interpolate(logits, scale_factor=4, mode="bilinear", align_corners=False)
+
+
+def _overlap(masks: Tensor, others: Tensor) -> Tensor:
+    """IoU (N, M) of masks (N, M, h, w) with others (N, h, w); 0 where both are empty."""
+    both, either = masks & others[:, None], masks | others[:, None]
+    return both.sum(dim=(2, 3)) / either.sum(dim=(2, 3)).clamp(min=1)
 
 
 def _shrink(masks: Tensor, edge: int) -> Tensor:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from sam2_ros.network import Sam2, find_device, find_dtype, load_network, weights_path
-from sam2_ros.tracking import Prompt, Tracker, track_together
+from sam2_ros.tracking import Prompt, Tracker, track_together, warm_up
 
 from .budget import choose, sizes
 from .parameters import ParameterError, Parameters
@@ -93,30 +93,6 @@ def _tracker(network: Sam2, parameters: Parameters) -> Tracker:
         non_overlap=parameters.non_overlap,
         search_every=parameters.search_every,
     )
-
-
-def warm_up(trackers: list[Tracker]) -> None:
-    """Does once what trackers of one network will do, one or several objects and cameras at a time.
-
-    The first calls choose kernels, allocate, and compile, so that no camera's image or object's prompt does.
-    """
-    image = np.zeros((480, 640, 3), np.uint8)
-    box = Prompt(box=np.array([160, 120, 480, 360], np.float32))
-    click = Prompt(points=np.array([[320, 240]], np.float32), labels=np.array([1], np.int32))
-    mask = Prompt(mask=np.pad(np.ones((240, 320), bool), ((120, 120), (160, 160))))
-    tracker = trackers[0]
-    tracker.track(image, 0)
-    tracker.preview(click)
-    tracker.prompt(box)
-    tracker.prompt(click, object_id=1)
-    tracker.track(image, 1)
-    tracker.prompt(click, object_id=1)
-    for stamp in range(2, 2 + min(2, tracker.capacity - 1)):
-        tracker.prompt(mask)
-        tracker.track(image, stamp)
-    # Images of several cameras come together or not, so each number of them is a size of batch that will be met.
-    for count in range(2, 1 + len(trackers)):
-        track_together(trackers[:count], [image] * count, [4] * count)
 
 
 def _within_budget(parameters: Parameters, load: Callable[[str], Sam2]) -> Parameters:

@@ -12,6 +12,7 @@ from .errors import (
 )
 from .tracker import Tracker, track_together
 from .tracks import Prompt, Readings, State, Tracks
+from .warm_up import warm_up
 
 __all__ = [
     "BadImage",
@@ -28,4 +29,5 @@ __all__ = [
     "Tracks",
     "UnknownObject",
     "track_together",
+    "warm_up",
 ]

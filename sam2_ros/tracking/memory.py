@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sam2_ros.geometry.transfer import upload
 from sam2_ros.network import Memory, Sam2
 
 _EMPTY = np.iinfo(np.int64).min
@@ -43,7 +44,7 @@ class MemoryBank:
         """conditioning: conditioning frames that an object attends to. history: newest frames to each of which
         `forget_from` can go back. pixels: tokens of a memory, h * w.
         """
-        config = network.config
+        config, self._network = network.config, network
         self._recent = config.num_maskmem - 1
         self._pointed = config.max_obj_ptrs_in_encoder - 1
         self._lasting = conditioning
@@ -96,22 +97,33 @@ class MemoryBank:
     def read(self, rows: Sequence[int], frame: int) -> Memory:
         """What the objects of these rows remember when they look at a frame: all that came before it."""
         pasts = [self._past(row, frame) for row in rows]
-        slots, valid = _padded([self._with_memory(past, row, frame) for past, row in zip(pasts, rows, strict=True)])
-        pointer_slots, pointer_valid = _padded([np.concatenate(past) for past in pasts])
+        slots, frames = self._filled_up(
+            [self._with_memory(past, row, frame) for past, row in zip(pasts, rows, strict=True)],
+            self._lasting + self._recent,
+        )
+        pointed = [np.concatenate(past) for past in pasts]
+        pointer_slots, pointers = self._filled_up(pointed, self._lasting + self._pointed)
         row_index = np.asarray(rows)[:, None]
         ages, pointer_ages = (frame - self._numbers[row_index, s] for s in (slots, pointer_slots))
         # Every conditioning frame has the same temporal encoding, however old it is.
         conditioning = np.arange(slots.shape[1]) < np.array([[len(past[0])] for past in pasts])
-        complete = bool(valid.all() and pointer_valid.all())
+        complete = not self._network.takes_filled_up and (frames == frames[0]).all() and (pointers == pointers[0]).all()
         index = self._index(row_index)
         return Memory(
             frames=self._memories[index, self._index(slots)],
-            ages=self._index(np.where(valid & ~conditioning, ages, 0)),
+            ages=self._index(np.where(_valid(slots, frames) & ~conditioning, ages, 0)),
             pointers=self._pointers[index, self._index(pointer_slots)],
-            pointer_ages=self._index(np.where(pointer_valid, pointer_ages, 0)),
-            frame_valid=None if complete else self._index(valid),
-            pointer_valid=None if complete else self._index(pointer_valid),
+            pointer_ages=self._index(np.where(_valid(pointer_slots, pointers), pointer_ages, 0)),
+            used=None if complete else self._index(np.stack((frames, pointers), axis=1).astype(np.int32)),
         )
+
+    def _filled_up(self, rows: list[_Slots], most: int) -> tuple[_Slots, NDArray[np.int64]]:
+        """Rows of up to `most` slots as (N, length), filled up with slot 0, and how many each had."""
+        lengths = np.array([len(row) for row in rows])
+        length = most if self._network.takes_filled_up else lengths.max()
+        slots = np.zeros((len(rows), length), np.int64)
+        slots[_valid(slots, lengths)] = np.concatenate(rows)
+        return slots, lengths
 
     def export(self, row: int, frame: int) -> Remembered:
         """A copy of what the object of a row remembers when it looks at a frame."""
@@ -173,13 +185,9 @@ class MemoryBank:
         return np.concatenate((conditioning, others[self._numbers[row, others] >= frame - self._recent]))
 
     def _index(self, values: object) -> Tensor:
-        return torch.as_tensor(np.asarray(values), device=self._device)
+        return upload(np.asarray(values), self._device)
 
 
-def _padded(rows: list[_Slots]) -> tuple[_Slots, NDArray[np.bool_]]:
-    """Rows of any length as (N, longest), filled up with slot 0, and which of it is not filled up."""
-    longest = max(map(len, rows))
-    valid = np.arange(longest) < np.array([[len(row)] for row in rows])
-    slots = np.zeros((len(rows), longest), np.int64)
-    slots[valid] = np.concatenate(rows)
-    return slots, valid
+def _valid(slots: _Slots, lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of (N, length) slots are not filled up."""
+    return np.arange(slots.shape[1]) < lengths[:, None]

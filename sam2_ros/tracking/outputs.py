@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sam2_ros.geometry.masks import Measures, keep_highest, measure
 from sam2_ros.geometry.search_region import SearchRegion
+from sam2_ros.geometry.transfer import download, upload
 from sam2_ros.network import NO_OBJECT
 
 from .history import Frame
@@ -54,12 +55,12 @@ class Outputs:
         """Decides which objects are in view on a frame, from the answers in their rows, and keeps it in the records."""
         device = self._propagation.logits.device
         numbers = [record.row for record in records]
-        rows = torch.tensor(numbers, dtype=torch.int64, device=device)
+        rows = upload(np.array(numbers, np.int64), device)
         logits = self._propagation.place(numbers, frame)
         masks = logits > 0
         measures = measure(masks)
         before = [record.views.get(frame.number - 1) for record in records]
-        limits = torch.tensor([self._thresholds.score(view) for view in before], device=device)
+        limits = upload(np.array([self._thresholds.score(view) for view in before], np.float32), device)
         scores = self._propagation.scores[rows]
         in_view = (scores > limits) & (measures.areas > 0)
         # One copy to the host; float64 holds every area and score as it is.
@@ -93,22 +94,31 @@ class Outputs:
         if self._non_overlap and ids:
             masks = keep_highest(look.logits, masks)
             measures = measure(masks)
-        areas = measures.areas.cpu().numpy()
-        scores = self._propagation.scores[look.rows]
+        device_scores = self._propagation.scores[look.rows]
         low = self._propagation.logits[look.rows].squeeze(1)
+        shown, logits, boxes, centroids, areas, scores, visibility, iou = download(
+            masks,
+            torch.where(look.in_view[:, None, None], low, NO_OBJECT),
+            measures.boxes.float(),
+            measures.centroids,
+            measures.areas,
+            device_scores,
+            device_scores.sigmoid(),
+            self._propagation.iou[look.rows],
+        )
         views = [record.views[frame.number] for record in records]
         return Tracks(
             stamp=frame.stamp,
             ids=ids,
             states=tuple(self._state(view, frame.stamp, area) for view, area in zip(views, areas, strict=True)),
-            masks=masks.cpu().numpy(),
-            logits=torch.where(look.in_view[:, None, None], low, NO_OBJECT).cpu().numpy(),
-            boxes=measures.boxes.float().cpu().numpy(),
-            centroids=measures.centroids.cpu().numpy(),
+            masks=shown,
+            logits=logits,
+            boxes=boxes,
+            centroids=centroids,
             areas=areas,
-            scores=scores.cpu().numpy(),
-            visibility=scores.sigmoid().cpu().numpy(),
-            iou=self._propagation.iou[look.rows].cpu().numpy(),
+            scores=scores,
+            visibility=visibility,
+            iou=iou,
             last_seen=tuple(view.last_seen for view in views),
         )
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from sam2_ros.geometry.boxes import box_around
 from sam2_ros.geometry.search_region import SearchRegion
-from sam2_ros.network import NO_OBJECT, Choice, Features, Sam2
+from sam2_ros.geometry.transfer import upload
+from sam2_ros.network import NO_OBJECT, Choice, Features, Sam2, enlarge
 
 from .errors import BadPrompt
 from .history import Frame
@@ -21,9 +21,6 @@ from .memory import MemoryBank
 from .sight import mask_input, place, point_input, see
 from .tracks import Prompt, Readings
 from .visibility import View
-
-_WHOLE_IMAGE = 0.9
-"""Share of the image, or of a search region, from which a mask counts as one of all of it."""
 
 _TRIED = (1.0, 0.57, 0.33, 0.2, 0.12)
 """Sizes of the regions around a click that are tried to find how large an object it means."""
@@ -63,13 +60,12 @@ class Propagation:
         """
         regions = [view.region for view in views]
         features = see(self._network, frame, regions, self._size)
-        conditioned = self._network.attend(features.top, self._bank.read(rows, frame.number))
-        choice = self._tracked(features, conditioned, [view.expected for view in views])
-        if any(wary):
-            whole = (choice.logits > 0).float().mean(dim=(1, 2, 3)) > _WHOLE_IMAGE
-            choice = self._network.hide(choice, whole & torch.tensor(list(wary), device=whole.device))
-        masks = self._upsample(choice.logits).sigmoid()
-        memory = self._network.encode_memory(features.top, masks, choice.score)
+        choice, memory = self._network.follow(
+            features,
+            self._bank.read(rows, frame.number),
+            upload(np.array(wary), self._network.device),
+            self._expected([view.expected for view in views]),
+        )
         self._bank.write(rows, frame.number, memory, choice.pointer, conditioning=False)
         self._store(rows, choice, regions)
 
@@ -78,9 +74,9 @@ class Propagation:
 
         scores: their object score logits when they last were.
         """
-        index = torch.as_tensor(list(rows), device=self.logits.device)
+        index = self._index(rows)
         self.logits[index] = NO_OBJECT
-        self.scores[index] = torch.tensor(list(scores), device=self.scores.device)
+        self.scores[index] = upload(np.array(scores, np.float32), self.scores.device)
         self.iou[index] = 0
 
     def prompt(self, row: int, frame: Frame, prompts: Sequence[Prompt], view: View | None) -> Readings:
@@ -97,7 +93,7 @@ class Propagation:
         features = see(self._network, frame, [region], self._size)
         choice, readings = self._answer([] if begins else [row], frame, region, features, prompts, expected)
         self._store([row], choice, [region])
-        masks = (self._upsample(choice.logits) > 0).to(self._network.dtype)
+        masks = (enlarge(choice.logits) > 0).to(self._network.dtype)
         memory = self._network.encode_memory(features.top, masks, choice.score)
         conditioning = begins or self._corrections_condition
         self._bank.write([row], frame.number, memory, choice.pointer, conditioning=conditioning)
@@ -111,8 +107,7 @@ class Propagation:
 
     def place(self, rows: Sequence[int], frame: Frame) -> Tensor:
         """(N, H, W) logits of the answers in these rows, where they lie in the frame."""
-        index = torch.as_tensor(list(rows), dtype=torch.int64, device=self.logits.device)
-        return place(self.logits[index], frame, [self.regions[row] for row in rows])
+        return place(self.logits[self._index(rows)], frame, [self.regions[row] for row in rows])
 
     def _region(self, frame: Frame, prompts: Sequence[Prompt], region: SearchRegion | None) -> SearchRegion:
         """Where prompts of one object are to be answered; region: where it would be looked for without them."""
@@ -165,19 +160,10 @@ class Propagation:
         fit = min(found.scale / region.scale, region.scale / found.scale)
         return found, float(choice.iou[0]) * fit**0.5 * float(mask.mean()) ** _LARGER
 
-    def _tracked(self, features: Features, conditioned: Tensor, expected: Sequence[NDArray[np.bool_] | None]) -> Choice:
-        """Where N objects are by what they remember, with which the features were conditioned.
-
-        expected: of each, as in `View`. Of its readings the one is taken whose predicted IoU and whose IoU with that
-        have the highest sum: a mask does not become another from one frame to the next. SAM 2 goes by the first alone.
-        """
-        network = self._network
-        answer = network.decode(features, conditioned, *network.no_points(len(conditioned)))
-        masks = [mask for mask in expected if mask is not None]
-        if len(masks) < len(conditioned):
-            return network.choose(answer, multimask=True)
-        likeness = _overlap(answer.logits > 0, torch.from_numpy(np.stack(masks)).to(answer.logits.device))
-        return network.choose(answer, multimask=True, likeness=likeness)
+    def _expected(self, masks: Sequence[NDArray[np.bool_] | None]) -> Tensor | None:
+        """The masks of N objects as in `View`, stacked; None unless there is one of each."""
+        known = [mask for mask in masks if mask is not None]
+        return upload(np.stack(known), self._network.device) if len(known) == len(masks) else None
 
     def _answer(
         self,
@@ -196,7 +182,7 @@ class Propagation:
         network = self._network
         if row:
             conditioned = network.attend(features.top, self._bank.read(row, frame.number))
-            tracked = self._tracked(features, conditioned, [expected])
+            tracked = network.find(features, conditioned, self._expected([expected]))
         else:
             conditioned, tracked = network.without_memory(features.top), None
         answered, clicks = tracked, list[_Click]()
@@ -238,24 +224,18 @@ class Propagation:
     def _store(self, rows: Sequence[int], choice: Choice, regions: Sequence[SearchRegion]) -> None:
         for row, region in zip(rows, regions, strict=True):
             self.regions[row] = region
-        index = torch.as_tensor(list(rows), device=self.logits.device)
+        index = self._index(rows)
         self.logits[index] = choice.raw.float()
         self.scores[index] = choice.score.float()
         self.iou[index] = choice.iou.float()
 
-    def _upsample(self, logits: Tensor) -> Tensor:
-        return F.interpolate(logits, size=(self._size, self._size), mode="bilinear", align_corners=False)
+    def _index(self, rows: Sequence[int]) -> Tensor:
+        return upload(np.array(rows, np.int64), self.logits.device)
 
     def _point_input(self, clicks: list[_Click], frame: Frame, region: SearchRegion) -> tuple[Tensor, Tensor]:
         points = point_input([click[:2] for click in clicks], frame, region, self._size)
         labels = torch.tensor([[click[2] for click in clicks]])
         return points.to(self._network.device), labels.to(self._network.device)
-
-
-def _overlap(masks: Tensor, others: Tensor) -> Tensor:
-    """IoU (N, M) of masks (N, M, h, w) with others (N, h, w); 0 where both are empty."""
-    both, either = masks & others[:, None], masks | others[:, None]
-    return both.sum(dim=(2, 3)) / either.sum(dim=(2, 3)).clamp(min=1)
 
 
 def _merged(clicks: list[_Click], prompt: Prompt) -> list[_Click]:

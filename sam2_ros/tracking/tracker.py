@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sam2_ros.geometry.transfer import upload
 from sam2_ros.network import Features, Sam2, fingerprint
 
 from .errors import BadImage, BadMemory, CapacityExceeded, StampUnavailable, UnknownObject
@@ -115,6 +116,11 @@ class Tracker:
     @property
     def capacity(self) -> int:
         return self._capacity
+
+    @property
+    def records(self) -> bool:
+        """Whether a GPU records what it does when so many objects are followed for the first time; see `warm_up`."""
+        return self._network.takes_filled_up
 
     def track(self, image: NDArray[np.uint8], stamp: int) -> Tracks:
         """Finds every object on the next image.
@@ -277,7 +283,7 @@ class Tracker:
         it."""
         height, width = image.shape[1:3]
         self._begin_stream_if_new(stamp, height, width)
-        cut_from = picture(image.to(self._network.device), self._size) if features is None else None
+        cut_from = picture(image, self._size) if features is None else None
         frame = Frame(self._history.next_number, stamp, height, width, features, cut_from)
         records = self._records()
         if records:
@@ -371,7 +377,7 @@ def track_together(
         raise ValueError("the trackers must share one network and one image_size")
     for image in images:
         _check_image(image)
-    pixels = [torch.from_numpy(np.ascontiguousarray(image)).unsqueeze(0) for image in images]
+    pixels = [upload(image, network.device).unsqueeze(0) for image in images]
     encoded: list[Features | None] = [None] * len(pixels)
     if not network.config.search_context:
         features = network.encode_image(torch.cat([network.prepare(one, size) for one in pixels]))

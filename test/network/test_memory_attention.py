@@ -11,13 +11,13 @@ from sam2_ros.network.memory_attention import MemoryAttention
 from sam2_ros.network.position import rotary_table, rotate_
 
 
-@pytest.mark.parametrize("masked", [False, True])
-def test_attention_object_by_object_equals_the_fused_kernel(masked: bool) -> None:
+@pytest.mark.parametrize("filled_up", [False, True])
+def test_attention_object_by_object_equals_the_fused_kernel(filled_up: bool) -> None:
     torch.manual_seed(0)
     attention = MemoryAttention(Sam2Config.named("nano")).eval()
     features, memory = torch.randn(1, 128, 12, 12), torch.randn(3, 2 * 144 + 8, 32)
-    place, mask = torch.randn_like(memory), torch.rand(memory.shape[:2]) > 0.3
-    arguments = features, memory, place, 8, mask if masked else None
+    place, used = torch.randn_like(memory), torch.tensor([[288, 8], [144, 4], [288, 0]], dtype=torch.int32)
+    arguments = features, memory, place, 8, used if filled_up else None
     plain = attention(*arguments).detach()
     with torch.no_grad():
         quick = attention(*arguments)
@@ -38,17 +38,17 @@ def test_attention_block_by_block_equals_the_fused_kernel(slope: float) -> None:
     torch.testing.assert_close(quick, plain[0, 0, :, :16], rtol=0, atol=2e-5)
 
 
-def test_an_object_does_not_see_what_is_masked() -> None:
+def test_an_object_does_not_see_what_only_fills_up() -> None:
     torch.manual_seed(0)
     attention = MemoryAttention(Sam2Config.named("nano")).eval()
     features, memory, place = torch.randn(1, 128, 4, 4), torch.randn(2, 36, 32), torch.randn(2, 36, 32)
-    mask = torch.ones(2, 36, dtype=torch.bool)
-    mask[1, 16:32] = False
+    used = torch.tensor([[32, 4], [16, 3]], dtype=torch.int32)
     other = memory.clone()
     other[1, 16:32] = torch.randn(16, 32)
+    other[1, 35:] = torch.randn(1, 32)
     with torch.no_grad():
         torch.testing.assert_close(
-            attention(features, memory, place, 4, mask), attention(features, other, place, 4, mask), rtol=0, atol=0
+            attention(features, memory, place, 4, used), attention(features, other, place, 4, used), rtol=0, atol=0
         )
 
 

@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import save_file
 
 from sam2_ros.network import Sam2, Sam2Config, load_network
-from sam2_ros.ros.loading import load_trackers, warm_up
+from sam2_ros.ros.loading import load_trackers
 from sam2_ros.ros.parameters import ParameterError, Parameters
-from sam2_ros.tracking import Prompt, Tracker, Tracks, track_together
+from sam2_ros.tracking import Prompt, Tracker, Tracks, track_together, warm_up
 
 BOX = Prompt(box=np.array([60, 50, 150, 120], np.float32))
 CLICK = Prompt(points=np.array([[80, 60]], np.float32), labels=np.array([1]))

@@ -29,12 +29,14 @@ def seen(bank: MemoryBank, frame: int, row: int = 0) -> dict[str, list[float]]:
     """The frames that an object remembers, as written by `memory`: {conditioning, recent, pointers}."""
     read = bank.read([row], frame)
     frames, ages = read.frames[0, :, 0, 0].tolist(), read.ages[0].tolist()
-    valid = [True] * len(ages) if read.frame_valid is None else read.frame_valid[0].tolist()
-    pointer_valid = [True] * read.pointers.shape[1] if read.pointer_valid is None else read.pointer_valid[0].tolist()
+    pointers = read.pointers[0, :, 0].tolist()
+    if read.used is not None:
+        frame_count, pointer_count = read.used[0].tolist()
+        frames, ages, pointers = frames[:frame_count], ages[:frame_count], pointers[:pointer_count]
     return {
-        "conditioning": sorted(f for f, age, ok in zip(frames, ages, valid, strict=True) if ok and age == 0),
-        "recent": sorted(f for f, age, ok in zip(frames, ages, valid, strict=True) if ok and age > 0),
-        "pointers": sorted(p for p, ok in zip(read.pointers[0, :, 0].tolist(), pointer_valid, strict=True) if ok),
+        "conditioning": sorted(f for f, age in zip(frames, ages, strict=True) if age == 0),
+        "recent": sorted(f for f, age in zip(frames, ages, strict=True) if age > 0),
+        "pointers": sorted(pointers),
     }
 
 

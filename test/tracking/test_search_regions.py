@@ -14,7 +14,6 @@ from sam2_ros.network import Answer, Sam2
 from sam2_ros.tracking import Prompt, Tracker
 from sam2_ros.tracking.history import Frame
 from sam2_ros.tracking.outputs import Outputs
-from sam2_ros.tracking.propagation import Propagation
 from sam2_ros.tracking.sight import mask_input, picture, place, point_input, see
 from sam2_ros.tracking.visibility import Thresholds
 
@@ -151,15 +150,14 @@ def test_of_two_readings_the_one_like_the_last_mask_is_taken(region_network: Sam
         score=torch.ones(1),
     )
     answer.logits[0, 1, 2:14, 2:14] = answer.logits[0, 2, 4:8, 4:8] = 5
-    last = np.zeros((16, 16), bool)
-    last[4:8, 5:9] = True
+    last = torch.zeros(1, 16, 16, dtype=torch.bool)
+    last[0, 4:8, 5:9] = True
     network: Any = SimpleNamespace(
         decode=lambda *_: answer, no_points=region_network.no_points, choose=region_network.choose
     )
-    propagation: Any = SimpleNamespace(_network=network)
     features: Any = None
     chosen = {
-        name: Propagation._tracked(propagation, features, torch.zeros(1), [expected])
+        name: Sam2.find(network, features, torch.zeros(1), expected)
         for name, expected in (("nothing", None), ("small", last), ("empty", last & False))
     }
     assert {name: int((choice.logits > 0).sum()) for name, choice in chosen.items()} == {

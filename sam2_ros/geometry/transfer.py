@@ -1,0 +1,29 @@
+"""Between the host's memory and the device's, through memory that is pinned, without waiting where there is no need."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+def upload(array: NDArray[Any], device: torch.device) -> Tensor:
+    """An array on the device. A GPU receives it when it has come so far, and the host goes on."""
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def download(*tensors: Tensor) -> tuple[NDArray[Any], ...]:
+    """Tensors of one device as arrays, after a single wait for it."""
+    if not tensors or tensors[0].device.type != "cuda":
+        return tuple(tensor.numpy() for tensor in tensors)
+    copies = [torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True) for tensor in tensors]
+    for copy, tensor in zip(copies, tensors, strict=True):
+        copy.copy_(tensor, non_blocking=True)
+    torch.cuda.current_stream(tensors[0].device).synchronize()
+    return tuple(copy.numpy() for copy in copies)
