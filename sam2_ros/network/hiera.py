@@ -138,7 +138,7 @@ class Hiera(nn.Module):
 
         Made once for a size, except in training.
         """
-        if torch.is_grad_enabled() or torch.compiler.is_compiling():
+        if torch.is_grad_enabled():
             return self._make_position(height, width)
         parts = self.pos_embed, self.pos_embed_window
         versions = (0 if part.is_inference() else part._version for part in parts)

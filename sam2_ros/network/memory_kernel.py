@@ -37,7 +37,8 @@ def attend_to_memory(q: Tensor, k: Tensor, memory: Tensor, used: Tensor | None, 
     processors, rows, step, stages = _plan(q.device)
     blocks = triton.cdiv(queries, rows)
     shares = _shares(blocks * objects, processors)
-    summed = torch.empty(objects, shares, queries, width, device=q.device, dtype=torch.float32)
+    dtype = memory.dtype if shares == 1 else torch.float32
+    summed = torch.empty(objects, shares, queries, width, device=q.device, dtype=dtype)
     weight = torch.empty(objects, shares, queries, device=q.device, dtype=torch.float32)
     _attend[(blocks, shares, objects)](
         q.contiguous(), k.contiguous(), memory.contiguous(), used.contiguous(), summed, weight,

@@ -24,6 +24,9 @@ class Replay:
     with the largest tensors come first. Not thread-safe.
     """
 
+    recording = False
+    """Whether one is being recorded: what it is made of must not be recordings then."""
+
     def __init__(self, function: _Function) -> None:
         self._function = function
         self._recorded: dict[object, _Recording] = {}
@@ -37,7 +40,11 @@ class Replay:
         if kind not in self._recorded:
             self._pool = self._pool or torch.cuda.graph_pool_handle()
             inputs = [self._place(number, tensor) for number, tensor in enumerate(tensors)]
-            self._recorded[kind] = _Recording(self._function, first.device, inputs, self._pool)
+            Replay.recording = True
+            try:
+                self._recorded[kind] = _Recording(self._function, first.device, inputs, self._pool)
+            finally:
+                Replay.recording = False
         return self._recorded[kind].replay(tensors)
 
     def _place(self, number: int, like: Tensor | None) -> Tensor | None:

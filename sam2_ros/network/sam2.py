@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -113,6 +114,8 @@ class Sam2(nn.Module):
         """Whether a GPU only does again what it once did for tensors of the same shapes, in inference mode."""
         self._replayed_encode = Replay(self._encode)
         self._replayed_follow = Replay(self._follow)
+        self._replayed_decode = Replay(self._decode)
+        self._replayed_remember = Replay(self._remember)
 
     @property
     def device(self) -> torch.device:
@@ -128,6 +131,9 @@ class Sam2(nn.Module):
         Needs a C++ compiler, on a GPU Triton. Answers stay the same but for rounding. On a CPU memory attention is left
         as it is: object by object and in chunks that fit the cache.
         """
+        trunk: Any = self.image_encoder.trunk
+        if self.config.trunk == "hiera":
+            trunk.position = torch.compiler.disable(trunk.position)  # else it would be made anew for each image
         parts = [self.image_encoder, self.sam_mask_decoder, self.memory_encoder]
         for part in parts if self.device.type == "cpu" else [*parts, self.memory_attention]:
             part.compile(backend=backend)
@@ -150,7 +156,8 @@ class Sam2(nn.Module):
         return self.replays and by_kernel(self.no_mem_embed, self.config.mem_dim)
 
     def _replaying(self) -> bool:
-        return self.replays and self.device.type == "cuda" and torch.is_inference_mode_enabled()
+        inference = torch.is_inference_mode_enabled() and not Replay.recording
+        return inference and self.replays and self.device.type == "cuda"
 
     def encode_image(self, images: Tensor) -> Features:
         """Encodes (B, 3, S, S) images from `prepare`."""
@@ -244,11 +251,22 @@ class Sam2(nn.Module):
         labels: (N, K) 1 object, 0 background, 2 and 3 corners of a box, -1 not a point; mask: (N, 1, S / 4, S / 4)
         logits of an earlier answer.
         """
+        # Of the many numbers of clicks that there may be, those that most prompts have are recorded.
+        replaying = self._replaying() and points.shape[1] <= 2
+        answer = (self._replayed_decode if replaying else self._decode)(
+            features.fine, features.middle, conditioned, points, labels, mask
+        )
+        return Answer(*answer)
+
+    def _decode(
+        self, fine: Tensor, middle: Tensor, conditioned: Tensor, points: Tensor, labels: Tensor, mask: Tensor | None
+    ) -> tuple[Tensor, ...]:
         height, width = conditioned.shape[2:]
         sparse = self.sam_prompt_encoder.points(points, labels, 16 * height)
         dense = self.sam_prompt_encoder.masks(mask)
         place = self.sam_prompt_encoder.pe_layer.grid(height, width)
-        return self.sam_mask_decoder(conditioned + dense, place, sparse, features.middle, features.fine)
+        answer = self.sam_mask_decoder(conditioned + dense, place, sparse, middle, fine)
+        return answer.logits, answer.iou, answer.tokens, answer.score
 
     def choose(
         self,
@@ -328,10 +346,14 @@ class Sam2(nn.Module):
 
         top: (1 or N, C, h, w); masks: (N, 1, S, S), 0 to 1; score: (N,) object score logits.
         """
+        (memory,) = (self._replayed_remember if self._replaying() else self._remember)(top, masks, score)
+        return memory
+
+    def _remember(self, top: Tensor, masks: Tensor, score: Tensor) -> tuple[Tensor]:
         memory = self.memory_encoder(top, 20 * masks - 10).flatten(2).transpose(1, 2)
         if self.config.no_obj_embed_spatial:
             memory = memory + (score <= 0).to(memory.dtype)[:, None, None] * self.no_obj_embed_spatial
-        return memory
+        return (memory,)
 
 
 @cache

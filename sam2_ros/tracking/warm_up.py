@@ -29,14 +29,15 @@ def warm_up(trackers: Sequence[Tracker]) -> None:
     tracker.prompt(box)
     tracker.prompt(click, object_id=1)
     most = tracker.capacity if tracker.records else min(_SOME, tracker.capacity)
-    while len(tracker.ids) < most:
-        tracker.prompt(mask)
-    # The most objects first, whose recordings need the most memory, which the others then share.
-    for stamp in range(1, 1 + most):
-        tracker.track(image, stamp)
-        if len(tracker.ids) > 1:
+    # The most objects first, whose recordings need the most memory, which the others then share; and once more, so that
+    # the memory is at hand that they need besides, which recording gives back.
+    for stamp, count in enumerate([*range(most, 0, -1), most], start=1):
+        while len(tracker.ids) > count:
             tracker.remove(tracker.ids[-1])
+        while len(tracker.ids) < count:
+            tracker.prompt(mask)
+        tracker.track(image, stamp)
     tracker.prompt(click, object_id=1)
     # Images of several cameras come together or not, so each number of them is a size of batch that will be met.
     for count in range(2, 1 + len(trackers)):
-        track_together(trackers[:count], [image] * count, [1 + most] * count)
+        track_together(trackers[:count], [image] * count, [2 + most] * count)

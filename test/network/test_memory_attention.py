@@ -52,14 +52,16 @@ def test_an_object_does_not_see_what_only_fills_up() -> None:
         )
 
 
-def test_rotation_by_complex_numbers_and_written_out() -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_rotation_by_complex_numbers_and_written_out(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     table = rotary_table(64, 5, 7, torch.device("cpu"))
-    x = torch.randn(2, 3, 35, 64)
+    x = torch.randn(2, 3, 35, 64).to(dtype)
     turned = x.clone()
     assert rotate_(turned, table) is turned
-    # Only float32 goes by complex numbers.
-    torch.testing.assert_close(turned, rotate_(x.double(), table).float(), rtol=0, atol=1e-5)
-    torch.testing.assert_close(turned.norm(dim=-1), x.norm(dim=-1))
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)  # compilers do not take complex numbers
+    torch.testing.assert_close(turned, rotate_(x.clone(), table), rtol=0, atol=1e-5 if dtype == torch.float32 else 0)
+    rounding = 1e-5 if dtype == torch.float32 else 2e-2
+    torch.testing.assert_close(turned.float().norm(dim=-1), x.float().norm(dim=-1), rtol=rounding, atol=0)
     assert not torch.allclose(turned, x)
 
 

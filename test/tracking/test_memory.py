@@ -136,3 +136,14 @@ def test_it_holds_a_fixed_set_of_tensors(bank: MemoryBank) -> None:
     for frame in range(100):
         bank.write([0, 1], frame, torch.zeros(2, PIXELS, 8), torch.zeros(2, 32), conditioning=False)
     assert (bank._memories.data_ptr(), bank._pointers.data_ptr(), bank._memories.shape) == before
+
+
+def test_filled_up_it_always_has_the_same_shape(bank: MemoryBank, monkeypatch: pytest.MonkeyPatch) -> None:
+    for frame in range(30):
+        bank.write([0], frame, *memory(frame), conditioning=frame in (0, 9))
+    plain = [seen(bank, frame) for frame in (1, 12, 30)]
+    monkeypatch.setattr(Sam2, "takes_filled_up", True)
+    assert [seen(bank, frame) for frame in (1, 12, 30)] == plain
+    reads = [bank.read([0], frame) for frame in (1, 12, 30)]
+    assert {read.frames.shape for read in reads} == {(1, 9, PIXELS, 8)}
+    assert {read.pointers.shape for read in reads} == {(1, 18, 32)}
