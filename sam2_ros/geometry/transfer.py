@@ -15,7 +15,9 @@ def upload(array: NDArray[Any], device: torch.device) -> Tensor:
     tensor = torch.from_numpy(np.ascontiguousarray(array))
     if device.type != "cuda":
         return tensor.to(device)
-    return tensor.pin_memory().to(device, non_blocking=True)
+    pinned = torch.empty_like(tensor, pin_memory=True)
+    np.copyto(pinned.numpy(), array)  # by one thread: PyTorch would wake one on every core for it, which then spin
+    return pinned.to(device, non_blocking=True)
 
 
 def download(*tensors: Tensor) -> tuple[NDArray[Any], ...]:

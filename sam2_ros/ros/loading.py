@@ -41,6 +41,7 @@ def load_trackers(parameters: Parameters) -> list[Tracker]:
     load = partial(load_network, device=device, dtype=find_dtype(parameters.dtype))
     if parameters.target_rate:
         parameters = _within_budget(parameters, load)
+        free_device_memory()  # of what was tried
     network = load(parameters.model)
     if parameters.compile:
         _log.info("compiling the network, which may take a minute or two the first time")
