@@ -20,7 +20,7 @@ from .position import rotary_table, rotate_, sine_grid
 def _kernel() -> Callable[..., Tensor] | None:
     try:
         from .memory_kernel import attend_to_memory
-    except ImportError:  # no Triton
+    except ImportError:  # no Triton, or another GPU
         return None
     return attend_to_memory
 

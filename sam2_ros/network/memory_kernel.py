@@ -1,6 +1,7 @@
 """Attention to memory on a GPU: one kernel, whose work and not only whose answer goes by what is remembered.
 
-Importing this needs Triton, which PyTorch brings with its builds for NVIDIA's and AMD's GPUs.
+Importing this raises ImportError without Triton, which PyTorch brings with its builds for GPUs, and where a GPU is not
+one of NVIDIA's since Ampere, which have the memory and the arithmetic for it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,10 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+
+_GPUS = range(torch.cuda.device_count())
+if torch.version.hip or any(torch.cuda.get_device_capability(gpu) < (8, 0) for gpu in _GPUS):
+    raise ImportError("this kernel is for NVIDIA's GPUs since Ampere")
 
 _BLOCKS = ((200, 128, 64, 3), (150, 128, 64, 2), (0, 64, 32, 2))
 """From how many KiB of a multiprocessor's shared memory on: queries and keys of a block, and how many blocks of keys
