@@ -27,7 +27,7 @@ def _linear(x: Sequence[int], weight: Sequence[int], *_: object, **__: object) -
 
 def _missing() -> dict[Any, Callable[..., int]]:
     """Operations that PyTorch's counter does not know: attention on a CPU, and our own, of which a GPU's attention to
-    memory is there only once it was used. Of that, what only fills memory up counts as well."""
+    memory is there only once it was used."""
     missing = {
         torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
         torch.ops.sam2_ros.linear: _linear,

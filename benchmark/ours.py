@@ -38,8 +38,10 @@ class Ours(Candidate):
     @contextlib.contextmanager
     def module_by_module(self) -> Iterator[None]:
         self._network.replays = False
-        yield
-        self._network.replays = True
+        try:
+            yield
+        finally:
+            self._network.replays = True
 
     def start(self, frame: Frame, boxes: Sequence[Box]) -> Answer:
         self._tracker.track(frame, self._stamp)
