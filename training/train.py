@@ -2,7 +2,7 @@
 
     python -m training.train
 
-Runs in eleven stages and writes a checkpoint every few minutes; the same command goes on where it stopped. What happens
+Runs in stages and writes a checkpoint every few minutes; the same command goes on where it stopped. What happens
 in a step depends on the seed and the step's number alone.
 """
 
@@ -142,6 +142,7 @@ STAGES = (
     ),
     _NATURAL,
     replace(_NATURAL, name="hazy", steps=1500, rate=2e-4, earlier=0.5),
+    replace(_NATURAL, name="steady", steps=2600, rate=2e-4, frozen=11, tables=0.38, natural=0.65, earlier=0.5),
 )
 
 

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .boxes import box_around
+
 Box = tuple[float, float, float, float]
 """x0 y0 x1 y1, in pixels of the image."""
 
@@ -90,23 +92,14 @@ class SearchRegion:
         return SearchRegion.inside(x, y, self.scale)
 
     def box_of(self, mask: NDArray[np.bool_], height: int, width: int) -> Box | None:
-        """The box in an image of height x width pixels of an object with this mask (h, w) of the region; None where
-        there is none. Small pieces beside a large one do not count, so that the region does not grow with what strays.
-        """
-        count, _, pieces, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-        if count == 1:
+        """The box in an image of height x width pixels of a mask (h, w) of the region, of its main pieces: it does not
+        grow with what strays. None where there are none."""
+        box = box_around(main_pieces(mask))
+        if box is None:
             return None
-        pieces = pieces[1:]  # without the background
-        areas = pieces[:, cv2.CC_STAT_AREA]
-        left, top, wide, high = pieces[areas >= _STRAY * areas.max(), :4].T
         x0, y0, x1, y1 = self.pixels(height, width)
         per_column, per_row = (x1 - x0) / mask.shape[1], (y1 - y0) / mask.shape[0]
-        return (
-            x0 + per_column * float(left.min()),
-            y0 + per_row * float(top.min()),
-            x0 + per_column * float((left + wide).max()),
-            y0 + per_row * float((top + high).max()),
-        )
+        return x0 + per_column * box[0], y0 + per_row * box[1], x0 + per_column * box[2], y0 + per_row * box[3]
 
     def mask_in(self, other: SearchRegion, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """A mask (h, w) of this region as it lies in another, (h, w)."""
@@ -125,3 +118,14 @@ class SearchRegion:
         x0 = min(max(0, round((self.x - self.scale / 2) * width)), width - wide)
         y0 = min(max(0, round((self.y - self.scale / 2) * height)), height - high)
         return x0, y0, x0 + wide, y0 + high
+
+
+def main_pieces(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """A mask (h, w) without the small pieces beside a large one, which stray: one of a small network has them."""
+    count, labels, pieces, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    if count <= 2:
+        return mask
+    areas = pieces[:, cv2.CC_STAT_AREA]
+    kept = areas >= _STRAY * areas[1:].max()
+    kept[0] = False  # the background
+    return kept[labels]

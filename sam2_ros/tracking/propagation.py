@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sam2_ros.geometry.boxes import box_around
-from sam2_ros.geometry.search_region import SearchRegion
-from sam2_ros.geometry.transfer import upload
+from sam2_ros.geometry.masks import OUTSIDE
+from sam2_ros.geometry.search_region import SearchRegion, main_pieces
+from sam2_ros.geometry.transfer import download, upload
 from sam2_ros.network import NO_OBJECT, Choice, Features, Sam2, enlarge
 
 from .errors import BadPrompt
@@ -52,6 +53,8 @@ class Propagation:
         """(rows,)"""
         self.regions = [SearchRegion()] * rows
         """Of the image, to which the logits belong."""
+        self._drawn = [False] * rows
+        """Whether somebody drew the mask, all of which is meant."""
 
     def follow(self, rows: Sequence[int], frame: Frame, views: Sequence[View], wary: Sequence[bool]) -> None:
         """Tracks the objects of these rows onto a frame and remembers the answers.
@@ -92,7 +95,7 @@ class Propagation:
             expected = view.region.mask_in(region, view.expected)
         features = see(self._network, frame, [region], self._size)
         choice, readings = self._answer([] if begins else [row], frame, region, features, prompts, expected)
-        self._store([row], choice, [region])
+        self._store([row], choice, [region], drawn=prompts[-1].mask is not None)
         masks = (enlarge(choice.logits) > 0).to(self._network.dtype)
         memory = self._network.encode_memory(features.top, masks, choice.score)
         conditioning = begins or self._corrections_condition
@@ -106,8 +109,12 @@ class Propagation:
         return self._answer([], frame, region, features, [prompt])[1]
 
     def place(self, rows: Sequence[int], frame: Frame) -> Tensor:
-        """(N, H, W) logits of the answers in these rows, where they lie in the frame."""
-        return place(self.logits[self._index(rows)], frame, [self.regions[row] for row in rows])
+        """(N, H, W) logits of the answers in these rows, where they lie in the frame; of search regions, without what
+        strays."""
+        logits = self.logits[self._index(rows)]
+        if frame.image is not None:
+            logits = _without_strays(logits, [self._drawn[row] for row in rows])
+        return place(logits, frame, [self.regions[row] for row in rows])
 
     def _region(self, frame: Frame, prompts: Sequence[Prompt], region: SearchRegion | None) -> SearchRegion:
         """Where prompts of one object are to be answered; region: where it would be looked for without them."""
@@ -221,9 +228,11 @@ class Propagation:
         order = answer.iou[0, 1:].argsort(descending=True, stable=True) + 1
         return choice, (answer.logits[0, order].unsqueeze(1), answer.iou[0, order])
 
-    def _store(self, rows: Sequence[int], choice: Choice, regions: Sequence[SearchRegion]) -> None:
+    def _store(
+        self, rows: Sequence[int], choice: Choice, regions: Sequence[SearchRegion], *, drawn: bool = False
+    ) -> None:
         for row, region in zip(rows, regions, strict=True):
-            self.regions[row] = region
+            self.regions[row], self._drawn[row] = region, drawn
         index = self._index(rows)
         self.logits[index] = choice.raw.float()
         self.scores[index] = choice.score.float()
@@ -236,6 +245,15 @@ class Propagation:
         points = point_input([click[:2] for click in clicks], frame, region, self._size)
         labels = torch.tensor([[click[2] for click in clicks]])
         return points.to(self._network.device), labels.to(self._network.device)
+
+
+def _without_strays(logits: Tensor, drawn: Sequence[bool]) -> Tensor:
+    """(N, 1, h, w) logits of which, unless somebody drew them, only the main pieces are masks."""
+    (masks,) = download(logits.squeeze(1) > 0)
+    strays = np.zeros_like(masks)
+    for stray, mask, whole in zip(strays, masks, drawn, strict=True):
+        stray[:] = mask & ~main_pieces(mask) & (not whole)
+    return logits.masked_fill(upload(strays, logits.device).unsqueeze(1), OUTSIDE)
 
 
 def _merged(clicks: list[_Click], prompt: Prompt) -> list[_Click]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sam2_ros.geometry.search_region import SearchRegion
+from sam2_ros.geometry.search_region import SearchRegion, main_pieces
 
 
 def test_a_region_is_so_many_times_as_large_as_a_square_of_the_boxs_area() -> None:
@@ -64,8 +64,11 @@ def test_stray_pieces_do_not_count_but_halves_do() -> None:
     mask[20:28, 20:28] = True
     mask[2:5, 40:45] = True
     assert SearchRegion().box_of(mask, height=48, width=48) == (20, 20, 28, 28)
+    assert main_pieces(mask).sum() == 64
     mask[30:36, 20:28] = True
     assert SearchRegion().box_of(mask, height=48, width=48) == (20, 20, 28, 36)
+    assert main_pieces(mask).sum() == 64 + 48
+    assert not main_pieces(mask & False).any()
 
 
 def test_a_point_well_inside_moves_nothing_and_any_other_is_in_the_middle() -> None:

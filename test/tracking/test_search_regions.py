@@ -142,6 +142,20 @@ def test_a_region_grows_until_one_is_sure(in_view: bool, iou: float, scale: floa
     assert int((before & after).sum()) > 0.7 * int((before | after).sum()) if in_view else not after.any()
 
 
+def test_what_strays_is_not_shown_but_all_that_was_drawn_is(region_network: Sam2) -> None:
+    tracker = Tracker(region_network, capacity=1)
+    tracker.track(image(0), 0)
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[20:80, 20:80] = mask[100:116, 130:146] = True
+    shown = tracker.prompt(Prompt(mask=mask)).masks[0]
+    assert shown[50, 50] and shown[108, 138]
+    propagation = tracker._propagation
+    row = propagation._drawn.index(True)
+    propagation._drawn[row] = False
+    shown = (propagation.place([row], tracker._history.newest)[0] > 0).numpy()
+    assert shown[50, 50] and not shown[90:].any()
+
+
 def test_of_two_readings_the_one_like_the_last_mask_is_taken(region_network: Sam2) -> None:
     answer = Answer(
         logits=torch.full((1, 4, 16, 16), -5.0),
