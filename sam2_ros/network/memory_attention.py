@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import cast
 
 import torch
@@ -16,8 +15,9 @@ from .linear import Linear, by_onednn
 from .position import rotary_table, rotate_, sine_grid
 
 
-@cache
-def _kernel() -> Callable[..., Tensor] | None:
+def _find_kernel() -> Callable[..., Tensor] | None:
+    if not torch.cuda.is_available():
+        return None
     try:
         from .memory_kernel import attend_to_memory
     except ImportError:  # no Triton, or another GPU
@@ -25,10 +25,13 @@ def _kernel() -> Callable[..., Tensor] | None:
     return attend_to_memory
 
 
+_kernel = _find_kernel()
+
+
 def by_kernel(x: Tensor, mem_dim: int) -> bool:
     """Whether features like x (..., C) attend to memory by `memory_kernel`, on a GPU in half precision."""
     powers = all(width.bit_count() == 1 and width >= 16 for width in (x.shape[-1], mem_dim))
-    return powers and x.device.type == "cuda" and x.dtype == torch.bfloat16 and _kernel() is not None
+    return powers and x.device.type == "cuda" and x.dtype == torch.bfloat16 and _kernel is not None
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -68,8 +71,8 @@ class RotaryCrossAttention(Attention):
         if _one_by_one(x):
             kept = slice(None) if used is None else _mask(used, k.shape[1], pointer_tokens)[0]
             summed = attend_by_blocks(q[0], k[0, kept], memory[0, kept])[None]
-        elif by_kernel(x, memory.shape[2]) and (kernel := _kernel()):
-            summed = kernel(q, k, memory, used, pointer_tokens)
+        elif _kernel is not None and by_kernel(x, memory.shape[2]):
+            summed = _kernel(q, k, memory, used, pointer_tokens)
         else:
             mask = None if used is None else _mask(used, k.shape[1], pointer_tokens)
             return self.out_proj(_attend(q, k, self.v_proj(memory), mask))
@@ -112,9 +115,9 @@ class MemoryAttention(nn.Module):
     ) -> Tensor:
         """features (1 or N, C, h, w) conditioned on the memory of N objects: (N, C, h, w)."""
         channels, height, width = features.shape[1:]
-        table = rotary_table(channels, height, width, features.device)
+        table, place_in_image = self.tables(channels, height, width, features.device)
         x = features.flatten(2).transpose(1, 2).contiguous()  # or each of the norms below would copy it
-        x = x + 0.1 * sine_grid(channels, height, width, features.device).to(x.dtype)
+        x = x + 0.1 * place_in_image.to(x.dtype)
         # Until here, and through half a layer, the objects of one image share everything.
         x = self._layer(0).look(x, table).expand(len(memory), -1, -1)
         if _one_by_one(x):
@@ -124,6 +127,10 @@ class MemoryAttention(nn.Module):
         else:
             x = self._remember(x, memory, place, table, pointer_tokens, used)
         return x.transpose(1, 2).unflatten(2, (height, width))
+
+    def tables(self, channels: int, height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Of rotary encoding, and of the places in the image; both are kept."""
+        return rotary_table(channels, height, width, device), sine_grid(channels, height, width, device)
 
     def _remember(
         self, x: Tensor, memory: Tensor, place: Tensor, table: Tensor, pointer_tokens: int, used: Tensor | None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -131,9 +131,11 @@ class Sam2(nn.Module):
         Needs a C++ compiler, on a GPU Triton. Answers stay the same but for rounding. On a CPU memory attention is left
         as it is: object by object and in chunks that fit the cache.
         """
-        trunk: Any = self.image_encoder.trunk
+        trunk, attention = cast(Any, self.image_encoder.trunk), cast(Any, self.memory_attention)
+        # Or what is kept would be made anew for each image.
         if self.config.trunk == "hiera":
-            trunk.position = torch.compiler.disable(trunk.position)  # else it would be made anew for each image
+            trunk.position = torch.compiler.disable(trunk.position)
+        attention.tables = torch.compiler.disable(attention.tables)
         parts = [self.image_encoder, self.sam_mask_decoder, self.memory_encoder]
         for part in parts if self.device.type == "cpu" else [*parts, self.memory_attention]:
             part.compile(backend=backend)
