@@ -12,7 +12,7 @@ from torch import Tensor
 
 def upload(array: NDArray[Any], device: torch.device) -> Tensor:
     """An array on the device. A GPU receives it when it has come so far, and the host goes on."""
-    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    tensor = torch.from_numpy(np.asarray(array, order="C"))
     if device.type != "cuda":
         return tensor.to(device)
     pinned = torch.empty_like(tensor, pin_memory=True)

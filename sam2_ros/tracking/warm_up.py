@@ -37,7 +37,8 @@ def warm_up(trackers: Sequence[Tracker]) -> None:
         while len(tracker.ids) < count:
             tracker.prompt(mask)
         tracker.track(image, stamp)
-    tracker.prompt(click, object_id=1)
+    for correction in (click, box):
+        tracker.prompt(correction, object_id=1)
     # Images of several cameras come together or not, so each number of them is a size of batch that will be met.
     for count in range(2, 1 + len(trackers)):
         track_together(trackers[:count], [image] * count, [2 + most] * count)

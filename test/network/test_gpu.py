@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +23,21 @@ CLICK = Prompt(points=np.array([[80, 60]], np.float32), labels=np.array([1]))
 _STEP = 33_000_000  # nanoseconds
 
 
+HIERA = Sam2Config(image_size=256, embed_dim=32, num_layers=2, dim_feedforward=64, decoder_mlp_dim=64)
+REGIONS = replace(Sam2Config.named("nano"), image_size=64)
+
+
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small Hiera with random weights, for which everything is in view."""
+    return _small(tmp_path_factory.mktemp("weights"), HIERA)
+
+
+def _small(folder: Path, config: Sam2Config) -> Path:
+    """The file of a network with random weights, for which everything is in view."""
     torch.manual_seed(1)
-    config = Sam2Config(image_size=256, embed_dim=32, num_layers=2, dim_feedforward=64, decoder_mlp_dim=64)
     network = Sam2(config)
     network.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.data += 5.0
-    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    path = folder / "small.safetensors"
     save_file(network.state_dict(), path, {"config": json.dumps(config.to_dict())})
     return path
 
@@ -90,8 +98,11 @@ def test_it_says_what_the_cpu_says(file: Path) -> None:
         np.testing.assert_allclose(one.logits, other.logits, rtol=0, atol=1e-3)
 
 
-def test_nothing_is_recorded_once_it_is_warm(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    network = load_network(file, device="cuda", dtype=torch.bfloat16)
+@pytest.mark.parametrize("config", [HIERA, REGIONS], ids=["whole", "regions"])
+def test_nothing_is_recorded_once_it_is_warm(
+    config: Sam2Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = load_network(_small(tmp_path, config), device="cuda", dtype=torch.bfloat16)
     warm_up([Tracker(network, capacity=3)])
     monkeypatch.setattr(torch.cuda, "graph", None)
     assert max(len(tracks.ids) for tracks in _life(Tracker(network, capacity=3))) == 3
