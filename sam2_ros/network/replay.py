@@ -28,7 +28,8 @@ class Replay:
     """Whether one is being recorded: what it is made of must not be recordings then."""
 
     def __init__(self, function: _Function) -> None:
-        self._function = function
+        self.function = function
+        """What is recorded, to be called without."""
         self._recorded: dict[object, _Recording] = {}
         self._pool: Any = None
         self._places: dict[object, Tensor] = {}
@@ -42,7 +43,7 @@ class Replay:
             inputs = [self._place(number, tensor) for number, tensor in enumerate(tensors)]
             Replay.recording = True
             try:
-                self._recorded[kind] = _Recording(self._function, first.device, inputs, self._pool)
+                self._recorded[kind] = _Recording(self.function, first.device, inputs, self._pool)
             finally:
                 Replay.recording = False
         return self._recorded[kind].replay(tensors)

@@ -112,10 +112,8 @@ class Sam2(nn.Module):
             nn.init.trunc_normal_(parameter, std=0.02)
         self.replays = True
         """Whether a GPU only does again what it once did for tensors of the same shapes, in inference mode."""
-        self._replayed_encode = Replay(self._encode)
-        self._replayed_follow = Replay(self._follow)
-        self._replayed_decode = Replay(self._decode)
-        self._replayed_remember = Replay(self._remember)
+        self._encoding, self._following = Replay(self._encode), Replay(self._follow)
+        self._decoding, self._remembering = Replay(self._decode), Replay(self._remember)
 
     @property
     def device(self) -> torch.device:
@@ -157,13 +155,16 @@ class Sam2(nn.Module):
         then costs next to nothing."""
         return self.replays and by_kernel(self.no_mem_embed, self.config.mem_dim)
 
-    def _replaying(self) -> bool:
-        inference = torch.is_inference_mode_enabled() and not Replay.recording
-        return inference and self.replays and self.device.type == "cuda"
+    def _do(self, step: Replay, first: Tensor, *others: Tensor | None, recorded: bool = True) -> tuple[Tensor, ...]:
+        """What a step returns, which is replayed if `replays`. recorded: whether this kind of arguments is worth it."""
+        replaying = self.replays and self.device.type == "cuda" and torch.is_inference_mode_enabled()
+        if recorded and replaying and not Replay.recording:
+            return step(first, *others)
+        return step.function(first, *others)
 
     def encode_image(self, images: Tensor) -> Features:
         """Encodes (B, 3, S, S) images from `prepare`."""
-        return Features(*(self._replayed_encode if self._replaying() else self._encode)(images))
+        return Features(*self._do(self._encoding, images))
 
     def _encode(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         fine, middle, top = self.image_encoder(images)
@@ -180,10 +181,10 @@ class Sam2(nn.Module):
         IoU with that have the highest sum: a mask does not become another from one frame to the next. Without, as in
         SAM 2, the first alone counts.
         """
-        replaying = self._replaying() and self.takes_filled_up and memory.used is not None
-        *chosen, remembered = (self._replayed_follow if replaying else self._follow)(
-            features.fine, features.middle, features.top, memory.frames, memory.ages, memory.pointers,
+        *chosen, remembered = self._do(
+            self._following, features.fine, features.middle, features.top, memory.frames, memory.ages, memory.pointers,
             memory.pointer_ages, memory.used, wary, expected,
+            recorded=self.takes_filled_up and memory.used is not None,
         )  # fmt: skip
         return Choice(*chosen), remembered
 
@@ -253,12 +254,9 @@ class Sam2(nn.Module):
         labels: (N, K) 1 object, 0 background, 2 and 3 corners of a box, -1 not a point; mask: (N, 1, S / 4, S / 4)
         logits of an earlier answer.
         """
-        # Of the many numbers of clicks that there may be, those that most prompts have are recorded.
-        replaying = self._replaying() and points.shape[1] <= 2
-        answer = (self._replayed_decode if replaying else self._decode)(
-            features.fine, features.middle, conditioned, points, labels, mask
-        )
-        return Answer(*answer)
+        few = points.shape[1] <= 2  # of the many numbers of clicks that there may be, those that most prompts have
+        given = features.fine, features.middle, conditioned, points, labels, mask
+        return Answer(*self._do(self._decoding, *given, recorded=few))
 
     def _decode(
         self, fine: Tensor, middle: Tensor, conditioned: Tensor, points: Tensor, labels: Tensor, mask: Tensor | None
@@ -348,8 +346,7 @@ class Sam2(nn.Module):
 
         top: (1 or N, C, h, w); masks: (N, 1, S, S), 0 to 1; score: (N,) object score logits.
         """
-        (memory,) = (self._replayed_remember if self._replaying() else self._remember)(top, masks, score)
-        return memory
+        return self._do(self._remembering, top, masks, score)[0]
 
     def _remember(self, top: Tensor, masks: Tensor, score: Tensor) -> tuple[Tensor]:
         memory = self.memory_encoder(top, 20 * masks - 10).flatten(2).transpose(1, 2)
