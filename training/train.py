@@ -269,8 +269,7 @@ class Training:
             self._print(stage, (time.monotonic() - began) / max(1, count), at_end=True)
 
     def _batches(self, stage: Stage) -> Iterator[list[Tensor]]:
-        number = STAGES.index(stage) if stage in STAGES else 0
-        clips = Clips(self.bank, stage, self.config.search_context, self.seed, first=number * 10**7)
+        clips = Clips(self.bank, stage, self.config.search_context, self.seed, first=self.stage * 10**7)
         order = range(self.step * stage.clips + self.rank, stage.steps * stage.clips, self.ranks)
         loader = DataLoader(clips, stage.clips // self.ranks, sampler=order, num_workers=1, prefetch_factor=6)
         for batch in loader:
@@ -399,25 +398,38 @@ def main() -> None:
     parser.add_argument("--bfloat16", action="store_true", help="autocast: faster on a GPU and on processors with "
                         "instructions for it, nearly twice as slow on others")  # fmt: skip
     parser.add_argument("--processes", type=int, default=1, choices=(1, 2), help="2 is faster on two CPU cores")
+    parser.add_argument("--rehearse", action="store_true", help="go through all stages with a two-hundredth of "
+                        "their steps, to see that it works here; writes to the folder's rehearsal/ alone")  # fmt: skip
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     load_bank(arguments.folder)  # prepared here once, not in every process
-    print(json.dumps([asdict(stage) for stage in STAGES]), flush=True)
+    print(json.dumps([asdict(stage) for stage in _stages(arguments)]), flush=True)
     launch(arguments.processes, partial(_train, arguments))
+
+
+def _stages(arguments: argparse.Namespace) -> tuple[Stage, ...]:
+    if not arguments.rehearse:
+        return STAGES
+    return tuple(replace(stage, steps=max(1, stage.steps // 200)) for stage in STAGES)
 
 
 def _train(arguments: argparse.Namespace, rank: int) -> None:
     bank = load_bank(arguments.folder)
+    folder, target = arguments.folder, arguments.target
+    if arguments.rehearse:
+        folder = folder / "rehearsal"
+        folder.mkdir(exist_ok=True)
+        target = folder / target.name
     Training(
-        arguments.folder,
+        folder,
         bank,
         seed=arguments.seed,
         device=arguments.device,
         half=arguments.bfloat16,
-        target=arguments.target,
+        target=target,
         rank=rank,
         ranks=arguments.processes,
-    ).run(STAGES)
+    ).run(_stages(arguments))
 
 
 if __name__ == "__main__":

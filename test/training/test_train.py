@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -128,3 +129,19 @@ def test_two_processes_share_a_step_and_miss_no_clip(begin, monkeypatch: pytest.
     for rank in range(2):
         list(begin("run", rank=rank, ranks=2)._batches(replace(STAGE, clips=2)))
     assert sorted(seen) == list(range(8)) and seen[:4] == [0, 2, 4, 6]
+
+
+def test_a_rehearsal_goes_through_all_stages_and_leaves_a_run_alone(
+    begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin("run").run((STAGE,))
+    kept = (tmp_path / "run" / "checkpoint.pt").read_bytes()
+    monkeypatch.setattr(train, "load_bank", lambda _: small_bank())
+    monkeypatch.setattr(train, "STAGES", (replace(STAGE, steps=400), replace(STAGE, name="next", steps=100)))
+    target = tmp_path / "nano.safetensors"
+    monkeypatch.setattr("sys.argv", ["train", "--folder", str(tmp_path / "run"), "--target", str(target), "--rehearse"])
+    train.main()
+    rehearsal = tmp_path / "run" / "rehearsal"
+    assert [entry["stage"] for entry in json.loads((rehearsal / "log.json").read_text())] == ["small"] * 2 + ["next"]
+    assert load_network(rehearsal / "nano.safetensors").config == Sam2Config.named("nano")
+    assert not target.exists() and (tmp_path / "run" / "checkpoint.pt").read_bytes() == kept
