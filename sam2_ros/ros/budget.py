@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -11,9 +12,11 @@ class Trial(NamedTuple):
     size: int
     """Edge of the network's input in pixels."""
     seconds: float
-    """That an image takes."""
+    """That an image takes; infinite where memory is not enough."""
 
     def __str__(self) -> str:
+        if math.isinf(self.seconds):
+            return f"{self.model} at {self.size} pixels needs more memory than there is"
         return f"{self.model} at {self.size} pixels takes {1000 * self.seconds:.0f} ms an image"
 
 
@@ -32,7 +35,8 @@ def choose(
     """The first model that takes at most `limit` seconds an image, at the largest of its sizes that does.
 
     candidates: the best model first, each with its sizes, the largest first. If none is quick enough, it is the last
-    model at its smallest size. measure: seconds an image of a model at a size. say: told of each trial.
+    model at its smallest size. measure: seconds an image of a model at a size, infinite if it needs more
+    memory than there is. say: told of each trial.
     """
     trial = None
     for model, model_sizes in candidates:
@@ -40,7 +44,7 @@ def choose(
         for size in model_sizes:
             # At best, when all is attention, the time falls with the fourth power of the size: then there is no need
             # to try.
-            if trial is not None and trial.seconds * (size / trial.size) ** 4 > limit:
+            if trial is not None and math.inf > trial.seconds * (size / trial.size) ** 4 > limit:
                 continue
             trial = Trial(model, size, measure(model, size))
             say(f"{trial}; {1000 * limit:.0f} ms may be taken")

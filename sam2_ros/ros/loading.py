@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import logging
+import math
 import os
 import statistics
 import time
@@ -33,8 +34,22 @@ def load_trackers(parameters: Parameters) -> list[Tracker]:
     """Loads the network, runs it once in every way that it will be run, and gives each camera a fresh tracker of it.
 
     Where there is a target rate, first finds out which network and size keep up with it. Raises CheckpointError,
-    DeviceError or ParameterError.
+    DeviceError or ParameterError, the latter also where memory is not enough.
     """
+    try:
+        return _load_trackers(parameters)
+    except RuntimeError as error:
+        reason = _out_of_memory(error)
+        if reason is None:
+            raise
+        size = f"{parameters.image_size} pixels" if parameters.image_size else "its own size"
+        raise ParameterError(
+            f"there is not enough memory for the model {parameters.model} at {size} with a capacity of "
+            f"{parameters.capacity} ({reason}); lower capacity, history or image_size, or take a smaller model"
+        ) from error
+
+
+def _load_trackers(parameters: Parameters) -> list[Tracker]:
     if parameters.threads:
         torch.set_num_threads(parameters.threads)
     device = find_device(parameters.device, asked_by="the parameter device")
@@ -59,6 +74,17 @@ def load_trackers(parameters: Parameters) -> list[Tracker]:
             "compiler, on a GPU Triton, or set compile to false"
         ) from error
     return [_tracker(network, parameters) for _ in parameters.cameras]
+
+
+def _out_of_memory(error: BaseException | None) -> str | None:
+    """What an error says of memory that was not there, if that is what it came from: what is recorded on a GPU then
+    fails in other ways as well."""
+    while error is not None:
+        reason = str(error)
+        if isinstance(error, torch.cuda.OutOfMemoryError) or "DefaultCPUAllocator: can't allocate" in reason:
+            return reason.splitlines()[0]
+        error = error.__context__
+    return None
 
 
 def free_device_memory() -> None:
@@ -111,7 +137,13 @@ def _within_budget(parameters: Parameters, load: Callable[[str], Sam2]) -> Param
 
     def measure(name: str, size: int) -> float:
         tried = replace(parameters, image_size=size)
-        return _seconds([_tracker(network(name), tried) for _ in parameters.cameras], give_up=4 * limit)
+        try:
+            return _seconds([_tracker(network(name), tried) for _ in parameters.cameras], give_up=4 * limit)
+        except RuntimeError as error:
+            if _out_of_memory(error) is None:
+                raise
+        free_device_memory()
+        return math.inf
 
     # A generator, so that no network is loaded before the better ones have been found too slow.
     candidates = (

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
+import resource
+from collections.abc import Iterator
 
 import pytest
+import torch
 
+from sam2_ros.ros import loading
 from sam2_ros.ros.budget import Trial, choose, sizes
 from sam2_ros.ros.loading import load_trackers
 from sam2_ros.ros.parameters import ParameterError, Parameters
@@ -41,6 +46,51 @@ def test_what_cannot_be_quick_enough_is_not_tried() -> None:
 def test_where_nothing_is_quick_enough_it_is_the_smallest_that_there_is() -> None:
     chosen, _ = _tried(0.001, {("large", 1024): 0.8, ("tiny", 1024): 0.4, ("tiny", 512): 0.1})
     assert chosen == ("tiny", 512, 0.1)
+
+
+def test_what_has_no_room_is_said_and_a_smaller_size_tried() -> None:
+    chosen, said = _tried(0.1, {("large", 1024): math.inf, ("large", 768): 0.05})
+    assert chosen == ("large", 768, 0.05)
+    assert said[0] == "large at 1024 pixels needs more memory than there is; 100 ms may be taken"
+
+
+@pytest.fixture
+def little_memory() -> Iterator[None]:
+    """No more than 64 GiB can be asked for, whatever the machine promises."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (64 << 30, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+@pytest.mark.usefixtures("little_memory")
+def test_what_has_no_room_is_refused_by_what_would_be_right() -> None:
+    asked = Parameters(model="nano", device="cpu", image_size=1024, capacity=256, history=60.0)
+    sentence = "not enough memory for the model nano at 1024 pixels with a capacity of 256 .*; lower capacity, history"
+    with pytest.raises(ParameterError, match=sentence):
+        load_trackers(asked)
+
+
+def test_what_a_gpu_says_while_recording_is_known_by_what_it_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: object) -> None:
+        try:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        finally:
+            raise RuntimeError("operation failed due to a previous error during capture")
+
+    monkeypatch.setattr(loading, "warm_up", fails)
+    with pytest.raises(ParameterError, match=r"at its own size with a capacity of 8 \(CUDA out of memory. Tried"):
+        load_trackers(Parameters(model="nano", device="cpu"))
+
+
+@pytest.mark.usefixtures("little_memory", "weights_nowhere")
+def test_a_size_that_has_no_room_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
+    asked = Parameters(model="nano", device="cpu", target_rate=0.1, capacity=64, history=60.0)
+    with caplog.at_level(logging.INFO, "sam2_ros"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loading, "sizes", lambda _: [2048, 64])
+        load_trackers(asked)
+    assert caplog.messages[0].startswith("nano at 2048 pixels needs more memory than there is")
+    assert caplog.messages[-1].startswith("chosen for 0.1 images a second: nano at 64 pixels")
 
 
 @pytest.fixture
