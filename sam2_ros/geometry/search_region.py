@@ -70,15 +70,26 @@ class SearchRegion:
         low, high = scale / 2, 1 - scale / 2
         return SearchRegion(min(max(x, low), high), min(max(y, low), high), scale)
 
-    def after(self, box: Box | None, height: int, width: int, context: float, *, sure: bool = True) -> SearchRegion:
+    @property
+    def is_part(self) -> bool:
+        """Whether it is one of the parts of an image that are looked through for an object."""
+        return self in _PARTS
+
+    def after(
+        self, box: Box | None, height: int, width: int, context: float, *, turn: int = 0, sure: bool = True
+    ) -> SearchRegion:
         """The region on the next image; box: of the object on this one, None if it was not seen in this region.
 
         It goes with the object. Around one that is out of view, or of which one is not sure, it grows until it is the
-        whole image.
+        whole image. In that a small object may be too small to be found: from then on every second region is a part
+        of the image. turn: number of the image, which decides which part.
         """
         grown = self.scale * _PACE
+        if box is None and self.scale == 1:
+            # By the golden ratio each part has its turn, also where only every so many images are searched.
+            return _PARTS[int(len(_PARTS) * (turn * _GOLDEN % 1))]
         if box is None:
-            return SearchRegion.inside(self.x, self.y, grown)
+            return SearchRegion() if self.is_part else SearchRegion.inside(self.x, self.y, grown)
         target = SearchRegion.around(box, height, width, context)
         smallest = self.scale / (_PACE if self.scale > _TOO_LARGE * target.scale else _SLOWLY)
         scale = min(max(target.scale, smallest), grown) if sure else grown
@@ -118,6 +129,11 @@ class SearchRegion:
         x0 = min(max(0, round((self.x - self.scale / 2) * width)), width - wide)
         y0 = min(max(0, round((self.y - self.scale / 2) * height)), height - high)
         return x0, y0, x0 + wide, y0 + high
+
+
+_PARTS = tuple(SearchRegion.inside(x, y, 0.6) for x, y in ((0.5, 0.5), (0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)))
+"""They overlap, so that an object at an edge of one is inside another."""
+_GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 def main_pieces(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -84,7 +84,8 @@ class Outputs:
         sure = (self._propagation.iou[rows] >= _SURE).tolist()
         searches: list[tuple[SearchRegion, NDArray[np.bool_] | None]] = []
         for region, mask, one in zip(regions, answers.cpu().numpy(), sure, strict=True):
-            following = region.after(region.box_of(mask, *size), *size, self._search_context, sure=one)
+            box = region.box_of(mask, *size)
+            following = region.after(box, *size, self._search_context, turn=frame.number, sure=one)
             searches.append((following, region.mask_in(following, mask)))
         return searches
 

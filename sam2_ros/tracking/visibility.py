@@ -14,6 +14,10 @@ from .tracks import State
 
 _WHOLE = SearchRegion()
 
+_IN_PART = 0.8
+"""Probability above which an object is believed to be in a part of the image that is looked through for it: of the many
+looks some are wrong."""
+
 
 @dataclass(frozen=True)
 class Thresholds:
@@ -38,6 +42,8 @@ class Thresholds:
     def score(self, before: View | None) -> float:
         """The object score logit above which an object is in view, after what was known of it a frame before."""
         probability = self.hide_below if before is not None and before.in_view else self.show_above
+        if before is not None and not before.in_view and before.region.is_part:
+            probability = max(probability, _IN_PART)
         if probability in (0.0, 1.0):
             return math.inf if probability else -math.inf
         return math.log(probability / (1 - probability))

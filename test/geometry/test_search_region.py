@@ -44,12 +44,34 @@ def test_it_grows_around_what_one_is_not_sure_of() -> None:
 
 def test_around_what_is_out_of_view_it_becomes_the_whole_image() -> None:
     region = SearchRegion(0.9, 0.5, 0.1)
-    scales = []
-    for _ in range(30):
+    scales = [0.1]
+    while scales[-1] < 1:
         region = region.after(None, 400, 400, context=3.0)
         scales.append(region.scale)
-    assert scales == sorted(scales)
+    assert scales == sorted(scales) and len(scales) == 18
     assert region == SearchRegion()
+
+
+@pytest.mark.parametrize("every", range(1, 13))
+def test_what_is_not_in_the_whole_image_is_looked_for_in_its_parts(every: int) -> None:
+    """Also where only every so many images are searched each part has its turn, and all of the image is in one."""
+    region, parts, covered = SearchRegion(), set(), np.zeros((100, 100), bool)
+    for turn in range(0, 40 * every, every):
+        whole = region == SearchRegion()
+        region = region.after(None, 100, 100, context=3.0, turn=turn)
+        assert region.is_part == whole and region.scale == (0.6 if whole else 1)
+        if whole:
+            parts.add(region)
+            x0, y0, x1, y1 = region.pixels(100, 100)
+            covered[y0:y1, x0:x1] = True
+    assert len(parts) == 5 and covered.all()
+
+
+def test_what_is_found_in_a_part_is_followed_from_there() -> None:
+    part = SearchRegion().after(None, 100, 100, context=3.0)
+    x0, y0, _, _ = part.pixels(100, 100)
+    found = part.after((x0 + 10, y0 + 10, x0 + 20, y0 + 20), 100, 100, context=3.0)
+    assert not found.is_part and found.scale < part.scale
 
 
 def test_the_box_of_a_mask_lies_where_the_region_does() -> None:

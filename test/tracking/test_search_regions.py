@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +17,7 @@ from sam2_ros.tracking import Prompt, Tracker
 from sam2_ros.tracking.history import Frame
 from sam2_ros.tracking.outputs import Outputs
 from sam2_ros.tracking.sight import mask_input, picture, place, point_input, see
-from sam2_ros.tracking.visibility import Thresholds
+from sam2_ros.tracking.visibility import Thresholds, View
 
 HEIGHT, WIDTH, SIZE = 120, 160, 64
 
@@ -140,6 +142,16 @@ def test_a_region_grows_until_one_is_sure(in_view: bool, iou: float, scale: floa
     before = place(logits[1:], frame(), propagation.regions[1:])[0] > 0
     after = place(torch.from_numpy(np.where(expected, 5.0, -5.0)).float()[None, None], frame(), [region])[0] > 0
     assert int((before & after).sum()) > 0.7 * int((before | after).sum()) if in_view else not after.any()
+
+
+def test_in_a_part_of_the_image_that_is_looked_through_one_must_be_sure() -> None:
+    part = SearchRegion().after(None, HEIGHT, WIDTH, context=3.0)
+    for show_above, probability in ((0.5, 0.8), (0.9, 0.9)):
+        thresholds = Thresholds(show_above, 0.4, 1.0)
+        hidden = View(False, 0, 0.1, -3.0, part)
+        assert 1 / (1 + math.exp(-thresholds.score(hidden))) == pytest.approx(probability)
+        for view, usual in ((replace(hidden, in_view=True), 0.4), (replace(hidden, region=SearchRegion()), show_above)):
+            assert 1 / (1 + math.exp(-thresholds.score(view))) == pytest.approx(usual)
 
 
 def test_what_strays_is_not_shown_but_all_that_was_drawn_is(region_network: Sam2) -> None:
