@@ -85,10 +85,10 @@ class SearchRegion:
         of the image. turn: number of the image, which decides which part.
         """
         grown = self.scale * _PACE
-        if box is None and self.scale == 1:
-            # By the golden ratio each part has its turn, also where only every so many images are searched.
-            return _PARTS[int(len(_PARTS) * (turn * _GOLDEN % 1))]
         if box is None:
+            if self.scale == 1:
+                # By the golden ratio each part has its turn, also where only every so many images are searched.
+                return _PARTS[int(len(_PARTS) * (turn * _GOLDEN % 1))]
             return SearchRegion() if self.is_part else SearchRegion.inside(self.x, self.y, grown)
         target = SearchRegion.around(box, height, width, context)
         smallest = self.scale / (_PACE if self.scale > _TOO_LARGE * target.scale else _SLOWLY)

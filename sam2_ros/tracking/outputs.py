@@ -60,7 +60,11 @@ class Outputs:
         masks = logits > 0
         measures = measure(masks)
         before = [record.views.get(frame.number - 1) for record in records]
-        limits = upload(np.array([self._thresholds.score(view) for view in before], np.float32), device)
+        needed = [
+            self._thresholds.score(view, prompted=bool(record.prompts_on(frame.number)))
+            for record, view in zip(records, before, strict=True)
+        ]
+        limits = upload(np.array(needed, np.float32), device)
         scores = self._propagation.scores[rows]
         in_view = (scores > limits) & (measures.areas > 0)
         # One copy to the host; float64 holds every area and score as it is.

@@ -39,10 +39,13 @@ class Thresholds:
         if not self.lost_after >= 0:
             raise ValueError(f"lost_after is {self.lost_after:g} s; it must not be negative")
 
-    def score(self, before: View | None) -> float:
-        """The object score logit above which an object is in view, after what was known of it a frame before."""
+    def score(self, before: View | None, *, prompted: bool = False) -> float:
+        """The object score logit above which an object is in view, after what was known of it a frame before.
+
+        prompted: whether somebody says on this frame where it is.
+        """
         probability = self.hide_below if before is not None and before.in_view else self.show_above
-        if before is not None and not before.in_view and before.region.is_part:
+        if before is not None and not before.in_view and before.region.is_part and not prompted:
             probability = max(probability, _IN_PART)
         if probability in (0.0, 1.0):
             return math.inf if probability else -math.inf

@@ -149,9 +149,26 @@ def test_in_a_part_of_the_image_that_is_looked_through_one_must_be_sure() -> Non
     for show_above, probability in ((0.5, 0.8), (0.9, 0.9)):
         thresholds = Thresholds(show_above, 0.4, 1.0)
         hidden = View(False, 0, 0.1, -3.0, part)
+        assert 1 / (1 + math.exp(-thresholds.score(hidden, prompted=True))) == pytest.approx(show_above)
         assert 1 / (1 + math.exp(-thresholds.score(hidden))) == pytest.approx(probability)
         for view, usual in ((replace(hidden, in_view=True), 0.4), (replace(hidden, region=SearchRegion()), show_above)):
             assert 1 / (1 + math.exp(-thresholds.score(view))) == pytest.approx(usual)
+
+
+def test_whoever_points_at_an_object_is_believed_also_in_a_part_that_is_looked_through(region_network: Sam2) -> None:
+    """A prompt is held to what was asked for, and not to what a search needs."""
+    tracker = Tracker(region_network, capacity=1)
+    tracker.track(image(0), 0)
+    tracker.prompt(Prompt(box=np.array([40, 30, 100, 90], np.float32)))
+    record, outputs = tracker._objects[1], tracker._outputs
+    view = View(False, 0, 0.1, -3.0, SearchRegion().after(None, HEIGHT, WIDTH, context=3.0))
+    record.views[-1] = view
+    propagation = tracker._propagation
+    propagation.logits[record.row], propagation.scores[record.row] = 5.0, 1.0  # a probability of 0.73
+    seen = tracker._history.newest
+    assert bool(outputs.look([record], seen).in_view[0])
+    record.prompts.clear()
+    assert not bool(outputs.look([record], seen).in_view[0])
 
 
 def test_what_strays_is_not_shown_but_all_that_was_drawn_is(region_network: Sam2) -> None:
