@@ -27,6 +27,8 @@ class Ours(Candidate):
             "decoder": network.sam_mask_decoder,
             "memory encoder": network.memory_encoder,
         }
+        if network.config.refined_size:
+            modules["mask refiner"] = network.mask_refiner
         if compiled:
             network.compile_parts()
         self.modules = {} if compiled else modules

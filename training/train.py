@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from sam2_ros.network import Sam2, Sam2Config
 
+from . import refining
 from .bank import Bank, load_bank
 from .clips import make_clip
 from .curve import draw_curve
@@ -246,6 +247,16 @@ class Training:
             if self.rank == 0:
                 self._write(None)
 
+    def refine(self, steps: int) -> None:
+        """After all stages: what was learnt stays as it is, and the mask refiner learns from what it finds."""
+        self.network.load_state_dict(self.average.state)
+        refiner = refining.Refining(self.folder, self.network.eval(), self.bank, seed=self.seed, steps=steps)
+        refiner.run()
+        for key, tensor in refiner.average.items():
+            self.average.state[f"mask_refiner.{key}"].copy_(tensor)
+        if self.target is not None:
+            export(self.average.state, self.config, self.target, steps=len(self.log) + refiner.step)
+
     def _run_stage(self, stage: Stage) -> None:
         optimiser = self._optimiser(stage)
         written = time.monotonic()
@@ -420,7 +431,7 @@ def _train(arguments: argparse.Namespace, rank: int) -> None:
         folder = folder / "rehearsal"
         folder.mkdir(exist_ok=True)
         target = folder / target.name
-    Training(
+    training = Training(
         folder,
         bank,
         seed=arguments.seed,
@@ -429,7 +440,10 @@ def _train(arguments: argparse.Namespace, rank: int) -> None:
         target=target,
         rank=rank,
         ranks=arguments.processes,
-    ).run(_stages(arguments))
+    )
+    training.run(_stages(arguments))
+    if rank == 0:
+        training.refine(refining.STEPS // 200 if arguments.rehearse else refining.STEPS)
 
 
 if __name__ == "__main__":

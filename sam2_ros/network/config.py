@@ -44,12 +44,17 @@ class Sam2Config:
     search_context: float = 0.0
     """Each object is looked for in a region around it, so many times as large as it is; 0, as in SAM 2: in the whole
     image. See `sam2_ros.geometry.search_region`."""
+    refined_size: int = 0
+    """Edge in pixels of the picture of an object in which the edge of its mask is refined; 0, as in SAM 2: it is not.
+    See `sam2_ros.network.mask_refiner`."""
 
     def __post_init__(self) -> None:
         if self.trunk not in ("hiera", "efficientnet_lite0"):
             raise ValueError(f"trunk is {self.trunk!r}; it must be 'hiera' or 'efficientnet_lite0'")
         if self.image_size % 32 or self.image_size <= 0:
             raise ValueError(f"image_size is {self.image_size}; it must be a positive multiple of 32")
+        if self.refined_size and (self.refined_size % 16 or not self.search_context):
+            raise ValueError(f"refined_size is {self.refined_size}; it must be a multiple of 16, with search regions")
         if self.d_model % self.mem_dim:
             raise ValueError(f"d_model {self.d_model} must be a multiple of mem_dim {self.mem_dim}")
 
@@ -109,5 +114,6 @@ NAMED: dict[str, Sam2Config] = {
         dim_feedforward=256,
         decoder_mlp_dim=512,
         search_context=3.2,
+        refined_size=128,
     ),
 }

@@ -74,11 +74,19 @@ class EfficientNetLite0(nn.Module):
                 self.ends.append(len(self.blocks) - 1)
 
     def forward(self, x: Tensor) -> list[Tensor]:
+        return self._maps(x, self.ends)
+
+    def first_maps(self, x: Tensor) -> list[Tensor]:
+        """(B, 3, S, S) to the maps at strides 2 and 4 with 16 and 24 channels, and no further."""
+        return self._maps(x, [0, self.ends[0]])
+
+    def _maps(self, x: Tensor, ends: list[int]) -> list[Tensor]:
+        """What comes out of the blocks with these numbers."""
         # With a pixel's channels side by side a CPU takes half the time, as long as no step on the way sorts them anew.
         x = F.relu6(self.stem(x.contiguous(memory_format=torch.channels_last)), inplace=True)
         outputs = []
-        for index, block in enumerate(self.blocks):
+        for index, block in enumerate(self.blocks[: ends[-1] + 1]):
             x = block(x)
-            if index in self.ends:
+            if index in ends:
                 outputs.append(x)
         return outputs

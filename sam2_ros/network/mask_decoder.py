@@ -22,6 +22,8 @@ class Answer:
     """(N, 4, C) from which an object pointer is made."""
     score: Tensor
     """(N,) object score logit; above 0 the object is in the image."""
+    embedding: Tensor | None = None
+    """(N, C / 8, S / 4, S / 4) of which each mask is one reading."""
 
 
 class TwoWayBlock(nn.Module):
@@ -111,4 +113,5 @@ class MaskDecoder(nn.Module):
             iou=self.iou_prediction_head(tokens[:, 1]).sigmoid(),
             tokens=mask_tokens,
             score=self.pred_obj_score_head(tokens[:, 0]).squeeze(1),
+            embedding=up,
         )

@@ -19,6 +19,7 @@ from .image_encoder import ImageEncoder
 from .layers import MLP
 from .linear import Linear
 from .mask_decoder import Answer, MaskDecoder
+from .mask_refiner import MaskRefiner
 from .memory_attention import MemoryAttention, by_kernel
 from .memory_encoder import MemoryEncoder
 from .position import sine_grid, sine_time
@@ -81,6 +82,8 @@ class Choice:
     """(N, C) the object pointer."""
     score: Tensor
     """(N,) object score logit."""
+    embedding: Tensor | None = None
+    """(N, C / 8, S / 4, S / 4) of which the mask is made; None for one that was given, and where no mask is refined."""
 
 
 class Sam2(nn.Module):
@@ -95,6 +98,8 @@ class Sam2(nn.Module):
         self.sam_mask_decoder = MaskDecoder(channels, config.decoder_mlp_dim)
         self.memory_attention = MemoryAttention(config)
         self.memory_encoder = MemoryEncoder(channels, config.mem_dim)
+        if config.refined_size:
+            self.mask_refiner = MaskRefiner((16, 24), channels // 8)
         self.mask_downsample = nn.Conv2d(1, 1, kernel_size=4, stride=4)
         self.obj_ptr_proj = MLP(channels, channels, channels, 3)
         self.maskmem_tpos_enc = nn.Parameter(torch.zeros(config.num_maskmem, 1, 1, config.mem_dim))
@@ -207,7 +212,8 @@ class Sam2(nn.Module):
         whole = (choice.logits > 0).float().mean(dim=(1, 2, 3)) > _WHOLE_IMAGE
         choice = self.hide(choice, whole & wary)
         remembered = self.encode_memory(top, enlarge(choice.logits).sigmoid(), choice.score)
-        return choice.logits, choice.raw, choice.iou, choice.pointer, choice.score, remembered
+        chosen = choice.logits, choice.raw, choice.iou, choice.pointer, choice.score
+        return (*chosen, remembered) if choice.embedding is None else (*chosen, choice.embedding, remembered)
 
     def find(self, features: Features, conditioned: Tensor, expected: Tensor | None = None) -> Choice:
         """Where N objects are, on features that were conditioned on what they remember; expected: as in `follow`."""
@@ -266,7 +272,8 @@ class Sam2(nn.Module):
         dense = self.sam_prompt_encoder.masks(mask)
         place = self.sam_prompt_encoder.pe_layer.grid(height, width)
         answer = self.sam_mask_decoder(conditioned + dense, place, sparse, middle, fine)
-        return answer.logits, answer.iou, answer.tokens, answer.score
+        given = answer.logits, answer.iou, answer.tokens, answer.score
+        return (*given, answer.embedding) if self.config.refined_size else given
 
     def choose(
         self,
@@ -301,6 +308,7 @@ class Sam2(nn.Module):
             iou=answer.iou[rows, taken],
             pointer=self.point_to(answer.tokens[rows, token], present),
             score=answer.score,
+            embedding=answer.embedding,
         )
 
     def hide(self, choice: Choice, hidden: Tensor) -> Choice:
@@ -312,6 +320,7 @@ class Sam2(nn.Module):
             iou=choice.iou,
             pointer=torch.where(hidden[:, None], self.no_obj_ptr, choice.pointer),
             score=torch.where(hidden, _ABSENT, choice.score),
+            embedding=choice.embedding,
         )
 
     def point_to(self, tokens: Tensor, present: Tensor) -> Tensor:
@@ -335,6 +344,15 @@ class Sam2(nn.Module):
             pointer=torch.where(present[:, None], pointer, self.no_obj_ptr),
             score=torch.where(present, _PRESENT, _ABSENT).to(pointer.dtype),
         )
+
+    def refine(self, pictures: Tensor, logits: Tensor, embedding: Tensor) -> Tensor:
+        """Masks of N objects with finer edges, where `Sam2Config.refined_size` is not 0.
+
+        pictures: (N, 3, S, S) of each and a little around it, from `prepare`; logits: (N, 1, S / 2, S / 2) and
+        embedding (N, C / 8, S / 2, S / 2) of its `Choice`, as they lie there. Returns logits (N, 1, S / 2, S / 2).
+        """
+        maps = cast(Any, self.image_encoder.trunk).first_maps(pictures)
+        return cast(Tensor, self.mask_refiner(maps, logits, embedding))
 
     def no_points(self, objects: int) -> tuple[Tensor, Tensor]:
         """The points and labels of a frame without prompt, for N objects."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -19,7 +20,7 @@ from sam2_ros.network import NO_OBJECT, Choice, Features, Sam2, enlarge
 from .errors import BadPrompt
 from .history import Frame
 from .memory import MemoryBank
-from .sight import mask_input, place, point_input, see
+from .sight import mask_input, pictures, place, point_input, resample, see
 from .tracks import Prompt, Readings
 from .visibility import View
 
@@ -31,6 +32,9 @@ _LARGER = 0.05
 
 _UNSURE = SearchRegion(scale=0.5)
 """Size of the region around a click that was answered by nothing."""
+
+_CLOSE = 1.5
+"""Edge of the picture in which a mask is refined, in the longer edge of its box."""
 
 _Click = tuple[float, float, int]
 """x, y in pixels of the image, and label; 2 and 3 are the corners of a box."""
@@ -53,6 +57,12 @@ class Propagation:
         """(rows,)"""
         self.regions = [SearchRegion()] * rows
         """Of the image, to which the logits belong."""
+        edge = network.config.refined_size // 2
+        self._refined = torch.zeros(rows, 1, edge, edge, device=network.device)
+        """(rows, 1, R / 2, R / 2), R for refined_size: logits with finer edges, of the crops; the others are a coarse
+        picture of them then."""
+        self.crops: list[SearchRegion | None] = [None] * rows
+        """Where masks were refined."""
         self._drawn = [False] * rows
         """Whether somebody drew the mask, all of which is meant."""
 
@@ -70,7 +80,7 @@ class Propagation:
             self._expected([view.expected for view in views]),
         )
         self._bank.write(rows, frame.number, memory, choice.pointer, conditioning=False)
-        self._store(rows, choice, regions)
+        self._store(rows, choice, regions, frame)
 
     def rest(self, rows: Sequence[int], scores: Sequence[float]) -> None:
         """Leaves objects out of view that are not searched for on a frame, which they do not remember then.
@@ -79,6 +89,8 @@ class Propagation:
         """
         index = self._index(rows)
         self.logits[index] = NO_OBJECT
+        for row in rows:
+            self.crops[row] = None
         self.scores[index] = upload(np.array(scores, np.float32), self.scores.device)
         self.iou[index] = 0
 
@@ -95,7 +107,7 @@ class Propagation:
             expected = view.region.mask_in(region, view.expected)
         features = see(self._network, frame, [region], self._size)
         choice, readings = self._answer([] if begins else [row], frame, region, features, prompts, expected)
-        self._store([row], choice, [region], drawn=prompts[-1].mask is not None)
+        self._store([row], choice, [region], frame, drawn=prompts[-1].mask is not None)
         masks = (enlarge(choice.logits) > 0).to(self._network.dtype)
         memory = self._network.encode_memory(features.top, masks, choice.score)
         conditioning = begins or self._corrections_condition
@@ -110,11 +122,16 @@ class Propagation:
 
     def place(self, rows: Sequence[int], frame: Frame) -> Tensor:
         """(N, H, W) logits of the answers in these rows, where they lie in the frame; of search regions, without what
-        strays."""
-        logits = self.logits[self._index(rows)]
+        strays and with refined edges, unless somebody drew them."""
+        logits, regions = self.logits[self._index(rows)], [self.regions[row] for row in rows]
         if frame.image is not None:
             logits = _without_strays(logits, [self._drawn[row] for row in rows])
-        return place(logits, frame, [self.regions[row] for row in rows])
+        placed = place(logits, frame, regions)
+        crops = {n: crop for n, row in enumerate(rows) if (crop := self.crops[row]) is not None}
+        if crops:
+            refined = self._refined[self._index([rows[n] for n in crops])]
+            placed[self._index(list(crops))] = place(refined, frame, list(crops.values()))
+        return placed
 
     def _region(self, frame: Frame, prompts: Sequence[Prompt], region: SearchRegion | None) -> SearchRegion:
         """Where prompts of one object are to be answered; region: where it would be looked for without them."""
@@ -229,14 +246,44 @@ class Propagation:
         return choice, (answer.logits[0, order].unsqueeze(1), answer.iou[0, order])
 
     def _store(
-        self, rows: Sequence[int], choice: Choice, regions: Sequence[SearchRegion], *, drawn: bool = False
+        self,
+        rows: Sequence[int],
+        choice: Choice,
+        regions: Sequence[SearchRegion],
+        frame: Frame,
+        *,
+        drawn: bool = False,
     ) -> None:
         for row, region in zip(rows, regions, strict=True):
-            self.regions[row], self._drawn[row] = region, drawn
+            self.regions[row], self._drawn[row], self.crops[row] = region, drawn, None
         index = self._index(rows)
         self.logits[index] = choice.raw.float()
         self.scores[index] = choice.score.float()
         self.iou[index] = choice.iou.float()
+        if choice.embedding is not None and not drawn:
+            self._refine(rows, choice.embedding, frame)
+
+    def _refine(self, rows: Sequence[int], embedding: Tensor, frame: Frame) -> None:
+        """Looks at the masks in these rows once more, from close by; embedding: (N, C / 8, S / 4, S / 4) of each."""
+        (masks,) = download(self.logits[self._index(rows), 0] > 0)
+        boxes = [self.regions[row].box_of(mask, *frame.seen) for row, mask in zip(rows, masks, strict=True)]
+        found = [n for n, box in enumerate(boxes) if box is not None]
+        if frame.image is None or not found:
+            return
+        network, size = self._network, self._network.config.refined_size
+        kept = [rows[n] for n in found]
+        index, regions = self._index(kept), [self.regions[row] for row in kept]
+        crops = [SearchRegion.around(box, *frame.seen, _CLOSE) for box in boxes if box is not None]
+        given = torch.cat((self.logits[index], embedding[self._index(found)].float()), dim=1)
+        given = resample(given, frame, regions, crops, size // 2).to(network.dtype)
+        seen = pictures(network, frame.image, crops, size)
+        refined = network.refine(seen, given[:, :1], given[:, 1:]).float()
+        self._refined[index] = refined
+        # Also where the object is looked for next, and what is expected there. Around a crop there is nothing of it.
+        smooth = F.avg_pool2d(refined, 3, stride=1, padding=1, count_include_pad=False)
+        self.logits[index] = OUTSIDE + resample(smooth - OUTSIDE, frame, crops, regions, self._size // 4, "zeros")
+        for row, crop in zip(kept, crops, strict=True):
+            self.crops[row] = crop
 
     def _index(self, rows: Sequence[int]) -> Tensor:
         return upload(np.array(rows, np.int64), self.logits.device)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sam2_ros.geometry.masks import place_logits, resize_logits
 from sam2_ros.geometry.search_region import SearchRegion
+from sam2_ros.geometry.transfer import upload
 from sam2_ros.network import Features, Sam2
 
 from .errors import BadPrompt
@@ -38,11 +39,16 @@ def see(network: Sam2, frame: Frame, regions: Sequence[SearchRegion], size: int)
         if frame.features is None:
             raise ValueError("the frame has neither features nor an image")
         return frame.features
+    return network.encode_image(pictures(network, frame.image, regions, size))
+
+
+def pictures(network: Sam2, image: Tensor, regions: Sequence[SearchRegion], size: int) -> Tensor:
+    """The network's input (N, 3, size, size) of N regions of an image (1, H, W, 3)."""
     cuts = []
     for region in regions:
-        x0, y0, x1, y1 = region.pixels(*frame.seen)
-        cuts.append(network.prepare(frame.image[:, y0:y1, x0:x1], size))
-    return network.encode_image(torch.cat(cuts))
+        x0, y0, x1, y1 = region.pixels(*image.shape[1:3])
+        cuts.append(network.prepare(image[:, y0:y1, x0:x1], size))
+    return torch.cat(cuts)
 
 
 def place(logits: Tensor, frame: Frame, regions: Sequence[SearchRegion]) -> Tensor:
@@ -53,6 +59,32 @@ def place(logits: Tensor, frame: Frame, regions: Sequence[SearchRegion]) -> Tens
     if frame.seen == (frame.height, frame.width):
         return placed
     return resize_logits(placed[:, None], frame.height, frame.width)
+
+
+def resample(
+    maps: Tensor,
+    frame: Frame,
+    regions: Sequence[SearchRegion],
+    others: Sequence[SearchRegion],
+    size: int,
+    beyond: str = "border",
+) -> Tensor:
+    """Maps (N, C, h, w) of N regions as (N, C, size, size) of N others. beyond: what is where a region is not: what is
+    at its `border`, or `zeros`."""
+    ways = []
+    for region, other in zip(regions, others, strict=True):
+        left, top, right, bottom = region.pixels(*frame.seen)
+        x0, y0, x1, y1 = other.pixels(*frame.seen)
+        wide, high = right - left, bottom - top
+        ways.append(
+            [
+                [(x1 - x0) / wide, 0, (x0 + x1 - left - right) / wide],
+                [0, (y1 - y0) / high, (y0 + y1 - top - bottom) / high],
+            ]
+        )
+    shape = [*maps.shape[:2], size, size]
+    grid = F.affine_grid(upload(np.array(ways, np.float32), maps.device), shape, align_corners=False)
+    return F.grid_sample(maps, grid, padding_mode=beyond, align_corners=False)
 
 
 def point_input(points: Sequence[tuple[float, float]], frame: Frame, region: SearchRegion, size: int) -> Tensor:

@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from sam2_ros.geometry.search_region import SearchRegion
-from sam2_ros.network import Answer, Sam2
+from sam2_ros.network import Answer, Sam2, Sam2Config
 from sam2_ros.tracking import Prompt, Tracker
 from sam2_ros.tracking.history import Frame
 from sam2_ros.tracking.outputs import Outputs
-from sam2_ros.tracking.sight import mask_input, picture, place, point_input, see
+from sam2_ros.tracking.sight import mask_input, picture, place, point_input, resample, see
 from sam2_ros.tracking.visibility import Thresholds, View
 
 HEIGHT, WIDTH, SIZE = 120, 160, 64
@@ -54,6 +54,21 @@ def test_points_and_masks_are_seen_where_they_are(region_network: Sam2) -> None:
     mask[60:90, 40:] = True
     seen = mask_input(mask, frame(), region, SIZE, region_network)[0, 0]
     assert seen[:32, 32:].all() and seen.sum() == 32 * 32
+
+
+def test_what_lies_in_a_region_lies_at_the_same_place_in_another() -> None:
+    """A ramp over the image, in the region's pixels and in the crop's."""
+
+    def ramp(region: SearchRegion, size: int) -> torch.Tensor:
+        x0, y0, x1, y1 = region.pixels(HEIGHT, WIDTH)
+        x, y = ((torch.arange(size) + 0.5) / size * (b - a) + a for a, b in ((x0, x1), (y0, y1)))
+        return torch.stack((x.expand(size, size), y[:, None].expand(size, size)))[None]
+
+    regions = [SearchRegion(0.4, 0.6, 0.6), SearchRegion()]
+    crops = [SearchRegion(0.5, 0.55, 0.25), SearchRegion(0.3, 0.4, 0.5)]
+    maps = torch.cat([ramp(region, 48) for region in regions])
+    seen = resample(maps, frame(), regions, crops, 64)
+    torch.testing.assert_close(seen, torch.cat([ramp(crop, 64) for crop in crops]), atol=1e-2, rtol=0)
 
 
 def test_a_large_image_is_kept_small_and_its_answers_are_as_large_as_it_is(region_network: Sam2) -> None:
@@ -183,6 +198,39 @@ def test_what_strays_is_not_shown_but_all_that_was_drawn_is(region_network: Sam2
     propagation._drawn[row] = False
     shown = (propagation.place([row], tracker._history.newest)[0] > 0).numpy()
     assert shown[50, 50] and not shown[90:].any()
+
+
+def test_a_mask_has_the_edge_that_is_seen_from_close_by_unless_it_was_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(1)
+    config = replace(Sam2Config.named("nano"), image_size=SIZE, refined_size=32)
+    network = Sam2(config).eval().requires_grad_(False)
+    network.sam_mask_decoder.pred_obj_score_head.layers[-1].bias += 5.0
+    looks: list[tuple[torch.Size, ...]] = []
+
+    def left_half(*look: torch.Tensor) -> torch.Tensor:
+        looks.append(tuple(tensor.shape for tensor in look))
+        return torch.where(torch.arange(16) < 8, 5.0, -5.0).expand(len(look[0]), 1, 16, 16)
+
+    monkeypatch.setattr(network, "refine", left_half)
+    tracker = Tracker(network, capacity=2)
+    tracker.track(image(0), 0)
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[40:80, 60:100] = True
+    assert np.count_nonzero(tracker.prompt(Prompt(mask=mask)).masks[0] != mask) < 0.05 * mask.sum()
+    assert not looks, "what somebody drew is not looked at again"
+    tracker.prompt(Prompt(box=np.array([20, 20, 60, 60], np.float32)))
+    seen = tracker.track(image(1), 1)
+    assert looks[-1] == ((2, 3, 32, 32), (2, 1, 16, 16), (2, 16, 16, 16)), "both objects at once"
+    propagation, views = tracker._propagation, [record.views[1] for record in tracker._objects.values()]
+    for row, shown, view in zip((record.row for record in tracker._objects.values()), seen.masks, views, strict=True):
+        crop = propagation.crops[row]
+        assert crop is not None
+        x0, y0, x1, y1 = crop.pixels(HEIGHT, WIDTH)
+        expected = np.zeros((HEIGHT, WIDTH), bool)
+        expected[y0:y1, x0 : (x0 + x1) // 2] = True
+        assert np.count_nonzero(shown != expected) <= 2 * (y1 - y0)
+        assert view.region == SearchRegion() and view.expected is not None
+        assert abs(view.expected.mean() - expected.mean()) < 0.15, "it is expected as it was seen from close by"
 
 
 def test_of_two_readings_the_one_like_the_last_mask_is_taken(region_network: Sam2) -> None:

@@ -1,0 +1,60 @@
+"""Finer edges for a mask: what a small network found is looked at once more, from close by, to see where it ends.
+
+SAM 2 has nothing like it; `nano` finds an object on a grid of a quarter of its input. As in CascadePSP (Cheng et al.,
+2020) a mask goes in together with the picture around it, and what the object is, is not asked again: the decoder's
+embedding of it goes in as well, and of the picture only what the trunk's first blocks make of it.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+_WIDTHS = (16, 32, 48, 64)
+"""Channels at strides 2, 4, 8 and 16."""
+_SURE = 8.0
+"""Logits beyond this say nothing more."""
+
+
+class MaskRefiner(nn.Module):
+    """From a mask, the embedding it is made of, and the trunk's maps of the picture, to the mask."""
+
+    def __init__(self, maps: tuple[int, int], embedding: int) -> None:
+        """Channels of the trunk's maps, and of the embedding."""
+        super().__init__()
+        self.laterals = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in zip(maps, _WIDTHS[:2], strict=True))
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(1 + embedding + (width if level < 3 else 0), width, 3, padding=1),
+                nn.ReLU(),
+                nn.Conv2d(width, width, 3, padding=1),
+                nn.ReLU(),
+            )
+            for level, width in enumerate(_WIDTHS)
+        )
+        self.ups = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for fine, coarse in pairwise(_WIDTHS))
+        self.out = nn.Conv2d(_WIDTHS[0], 1, 3, padding=1)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        nn.init.zeros_(self.out.weight)  # at first a mask stays as it is
+
+    def forward(self, maps: list[Tensor], logits: Tensor, embedding: Tensor) -> Tensor:
+        """maps: (N, C, S / 2, S / 2) and (N, C, S / 4, S / 4); logits: (N, 1, S / 2, S / 2) of the mask, and embedding
+        (N, C, S / 2, S / 2). Returns logits (N, 1, S / 2, S / 2)."""
+        mask = logits.clamp(-_SURE, _SURE) / _SURE
+        given = torch.cat((mask, embedding), dim=1)
+        x = self.blocks[-1](F.avg_pool2d(given, 8))
+        for level in (2, 1, 0):
+            below = F.interpolate(self.ups[level](x), scale_factor=2.0, mode="bilinear", align_corners=False)
+            if level < len(maps):
+                below = below + self.laterals[level](maps[level])
+            seen = F.avg_pool2d(given, 2**level) if level else given
+            x = self.blocks[level](torch.cat((below, seen), dim=1))
+        refined: Tensor = self.out(x) + _SURE * mask
+        return refined
