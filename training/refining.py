@@ -24,11 +24,13 @@ from .bank import Bank, Image
 from .clips import make_clip
 
 Masks = NDArray[np.bool_]
-STEPS = 5000
+STEPS = 6000
 """One clip each."""
 _BATCH = 32
 _POOL = 4000
 """Masks to draw from: a clip gives ten, which are drawn three times each and not side by side."""
+_EARLIER = 0.4
+"""Share of the steps after which what was kept is kept aside: in the end the mean of that and of what is kept then."""
 _RATE = 2e-3
 _EDGE = 384
 """Of the clips, in pixels."""
@@ -107,15 +109,18 @@ class Refining:
         self.refiner = network.requires_grad_(False).mask_refiner.requires_grad_(True)
         self.optimiser = torch.optim.AdamW(self.refiner.parameters(), weight_decay=0.01)
         self.average = {key: tensor.detach().clone() for key, tensor in self.refiner.state_dict().items()}
+        self.earlier = self.average
         self.step = 0
         self.log: list[tuple[float, float, float]] = []
         if (file := folder / "refiner.pt").exists():
             content = torch.load(file, weights_only=True)
             self.refiner.load_state_dict(content["refiner"])
             self.optimiser.load_state_dict(content["optimiser"])
-            self.average, self.step, self.log = content["average"], content["step"], content["log"]
+            self.average, self.earlier = content["average"], content["earlier"]
+            self.step, self.log = content["step"], content["log"]
 
-    def run(self) -> None:
+    def run(self) -> dict[str, Tensor]:
+        """Returns the weights to keep."""
         written = time.monotonic()
         bar = tqdm(self._batches(), desc="refining", initial=self.step, total=self.steps, disable=None)
         for batch in bar:
@@ -124,6 +129,8 @@ class Refining:
             keep = min(0.998, self.step / (self.step + 10))
             for key, tensor in self.refiner.state_dict().items():
                 self.average[key].lerp_(tensor.detach(), 1 - keep)
+            if self.step == int(_EARLIER * self.steps):
+                self.earlier = {key: tensor.clone() for key, tensor in self.average.items()}
             if self.step % 100 == 0:
                 loss, before, after = np.mean(self.log[-100:], axis=0)
                 tqdm.write(f"refining {self.step}/{self.steps}  loss {loss:.4f}  IoU {before:.4f} to {after:.4f}")
@@ -131,6 +138,7 @@ class Refining:
                 self._write()
                 written = time.monotonic()
         self._write()
+        return {key: (self.earlier[key] + tensor) / 2 for key, tensor in self.average.items()}
 
     def _batches(self) -> Iterator[tuple[Tensor, ...]]:
         clips = range(_FIRST + self.step, _FIRST + self.steps)
@@ -172,6 +180,7 @@ class Refining:
             "refiner": self.refiner.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "average": self.average,
+            "earlier": self.earlier,
             "step": self.step,
             "log": self.log,
         }

@@ -251,8 +251,7 @@ class Training:
         """After all stages: what was learnt stays as it is, and the mask refiner learns from what it finds."""
         self.network.load_state_dict(self.average.state)
         refiner = refining.Refining(self.folder, self.network.eval(), self.bank, seed=self.seed, steps=steps)
-        refiner.run()
-        for key, tensor in refiner.average.items():
+        for key, tensor in refiner.run().items():
             self.average.state[f"mask_refiner.{key}"].copy_(tensor)
         if self.target is not None:
             export(self.average.state, self.config, self.target, steps=len(self.log) + refiner.step)
