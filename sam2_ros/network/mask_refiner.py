@@ -48,7 +48,8 @@ class MaskRefiner(nn.Module):
         """maps: (N, C, S / 2, S / 2) and (N, C, S / 4, S / 4); logits: (N, 1, S / 2, S / 2) of the mask, and embedding
         (N, C, S / 2, S / 2). Returns logits (N, 1, S / 2, S / 2)."""
         mask = logits.clamp(-_SURE, _SURE) / _SURE
-        given = torch.cat((mask, embedding), dim=1)
+        # As the trunk's maps are: with a pixel's channels side by side a CPU takes little more than half the time.
+        given = torch.cat((mask, embedding), dim=1).contiguous(memory_format=torch.channels_last)
         x = self.blocks[-1](F.avg_pool2d(given, 8))
         for level in (2, 1, 0):
             below = F.interpolate(self.ups[level](x), scale_factor=2.0, mode="bilinear", align_corners=False)

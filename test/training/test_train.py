@@ -138,10 +138,12 @@ def test_a_rehearsal_goes_through_all_stages_and_leaves_a_run_alone(
     kept = (tmp_path / "run" / "checkpoint.pt").read_bytes()
     monkeypatch.setattr(train, "load_bank", lambda _: small_bank())
     monkeypatch.setattr(train, "STAGES", (replace(STAGE, steps=400), replace(STAGE, name="next", steps=100)))
+    monkeypatch.setattr(train.refining, "STEPS", 400)
     target = tmp_path / "nano.safetensors"
     monkeypatch.setattr("sys.argv", ["train", "--folder", str(tmp_path / "run"), "--target", str(target), "--rehearse"])
     train.main()
     rehearsal = tmp_path / "run" / "rehearsal"
     assert [entry["stage"] for entry in json.loads((rehearsal / "log.json").read_text())] == ["small"] * 2 + ["next"]
+    assert torch.load(rehearsal / "refiner.pt")["step"] <= 2, "and refines"
     assert load_network(rehearsal / "nano.safetensors").config == Sam2Config.named("nano")
     assert not target.exists() and (tmp_path / "run" / "checkpoint.pt").read_bytes() == kept
