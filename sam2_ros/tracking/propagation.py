@@ -123,14 +123,17 @@ class Propagation:
     def place(self, rows: Sequence[int], frame: Frame) -> Tensor:
         """(N, H, W) logits of the answers in these rows, where they lie in the frame; of search regions, without what
         strays and with refined edges, unless somebody drew them."""
-        logits, regions = self.logits[self._index(rows)], [self.regions[row] for row in rows]
-        if frame.image is not None:
-            logits = _without_strays(logits, [self._drawn[row] for row in rows])
-        placed = place(logits, frame, regions)
+        if frame.image is None:
+            return place(self.logits[self._index(rows)], frame, [self.regions[row] for row in rows])
+        placed = torch.empty(len(rows), frame.height, frame.width, device=self.logits.device)
         crops = {n: crop for n, row in enumerate(rows) if (crop := self.crops[row]) is not None}
         if crops:
             refined = self._refined[self._index([rows[n] for n in crops])]
             placed[self._index(list(crops))] = place(refined, frame, list(crops.values()))
+        if others := {n: row for n, row in enumerate(rows) if n not in crops}:
+            kept = list(others.values())
+            logits = _without_strays(self.logits[self._index(kept)], [self._drawn[row] for row in kept])
+            placed[self._index(list(others))] = place(logits, frame, [self.regions[row] for row in kept])
         return placed
 
     def _region(self, frame: Frame, prompts: Sequence[Prompt], region: SearchRegion | None) -> SearchRegion:
@@ -260,21 +263,20 @@ class Propagation:
         self.logits[index] = choice.raw.float()
         self.scores[index] = choice.score.float()
         self.iou[index] = choice.iou.float()
-        if choice.embedding is not None and not drawn:
+        if choice.embedding is not None:
             self._refine(rows, choice.embedding, frame)
 
     def _refine(self, rows: Sequence[int], embedding: Tensor, frame: Frame) -> None:
         """Looks at the masks in these rows once more, from close by; embedding: (N, C / 8, S / 4, S / 4) of each."""
         (masks,) = download(self.logits[self._index(rows), 0] > 0)
         boxes = [self.regions[row].box_of(mask, *frame.seen) for row, mask in zip(rows, masks, strict=True)]
-        found = [n for n, box in enumerate(boxes) if box is not None]
+        found = {n: SearchRegion.around(box, *frame.seen, _CLOSE) for n, box in enumerate(boxes) if box is not None}
         if frame.image is None or not found:
             return
         network, size = self._network, self._network.config.refined_size
-        kept = [rows[n] for n in found]
+        kept, crops = [rows[n] for n in found], list(found.values())
         index, regions = self._index(kept), [self.regions[row] for row in kept]
-        crops = [SearchRegion.around(box, *frame.seen, _CLOSE) for box in boxes if box is not None]
-        given = torch.cat((self.logits[index], embedding[self._index(found)].float()), dim=1)
+        given = torch.cat((self.logits[index], embedding[self._index(list(found))].float()), dim=1)
         given = resample(given, frame, regions, crops, size // 2).to(network.dtype)
         seen = pictures(network, frame.image, crops, size)
         refined = network.refine(seen, given[:, :1], given[:, 1:]).float()
