@@ -50,7 +50,7 @@ def mask_losses(logits: Tensor, iou: Tensor, score: Tensor, truth: Tensor) -> Lo
     target = F.adaptive_avg_pool2d(truth.float(), logits.shape[-1]).unsqueeze(1).expand_as(logits)
     in_view = (truth.flatten(1).sum(1) > 0).float()
     focal = _focal(logits, target)
-    dice = _dice(logits, target)
+    dice = dice_loss(logits, target)
     best = (20 * focal + dice).argmin(dim=1, keepdim=True)
     with torch.no_grad():
         predicted, true = logits > 0, target > 0.5
@@ -77,7 +77,7 @@ def _focal(logits: Tensor, target: Tensor, alpha: float = 0.25, gamma: float = 2
     return (weight * (1 - right) ** gamma * entropy).mean((2, 3))
 
 
-def _dice(logits: Tensor, target: Tensor) -> Tensor:
+def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
     """(N, M) dice loss (Milletari et al., 2016)."""
     probability = logits.sigmoid()
     return 1 - (2 * (probability * target).sum((2, 3)) + 1) / (probability.sum((2, 3)) + target.sum((2, 3)) + 1)

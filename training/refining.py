@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -16,12 +15,14 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from sam2_ros.apps.follow import make_prompt
-from sam2_ros.geometry.search_region import SearchRegion
 from sam2_ros.network import Sam2
 from sam2_ros.tracking import BadPrompt, Tracker
 
+from .average import Average
 from .bank import Bank, Image
 from .clips import make_clip
+from .losses import dice_loss
+from .regions import cut_mask
 
 Masks = NDArray[np.bool_]
 STEPS = 6000
@@ -91,14 +92,8 @@ class Found(Dataset[tuple[Tensor, ...]]):
             mask, (record,) = tracks.masks[0], tracker._objects.values()
             crop = tracker._propagation.crops[record.row]
             if crop is not None and np.count_nonzero(mask & truth) > _FOUND * np.count_nonzero(mask | truth):
-                yield *self.network.looked, _cut(truth, crop, self.network.config.refined_size)
-
-
-def _cut(truth: Masks, crop: SearchRegion, size: int) -> Tensor:
-    x0, y0, x1, y1 = crop.pixels(*truth.shape)
-    way = cv2.INTER_AREA if x1 - x0 > size else cv2.INTER_LINEAR
-    share = cv2.resize(truth[y0:y1, x0:x1].astype(np.float32), (size, size), interpolation=way)
-    return torch.from_numpy(share)[None, None]
+                share = torch.from_numpy(cut_mask(truth, crop, self.network.config.refined_size))
+                yield *self.network.looked, share[None, None]
 
 
 class Refining:
@@ -108,16 +103,16 @@ class Refining:
         self.folder, self.network, self.bank, self.seed, self.steps = folder, network, bank, seed, steps
         self.refiner = network.requires_grad_(False).mask_refiner.requires_grad_(True)
         self.optimiser = torch.optim.AdamW(self.refiner.parameters(), weight_decay=0.01)
-        self.average = {key: tensor.detach().clone() for key, tensor in self.refiner.state_dict().items()}
-        self.earlier = self.average
+        self.average, self.earlier = Average(self.refiner), Average(self.refiner)
         self.step = 0
         self.log: list[tuple[float, float, float]] = []
         if (file := folder / "refiner.pt").exists():
-            content = torch.load(file, weights_only=True)
+            content = torch.load(file, map_location=network.device, weights_only=True)
             self.refiner.load_state_dict(content["refiner"])
             self.optimiser.load_state_dict(content["optimiser"])
-            self.average, self.earlier = content["average"], content["earlier"]
+            self.average.state, self.earlier.state = content["average"], content["earlier"]
             self.step, self.log = content["step"], content["log"]
+            self.average.count = self.step
 
     def run(self) -> dict[str, Tensor]:
         """Returns the weights to keep."""
@@ -126,11 +121,9 @@ class Refining:
         for batch in bar:
             self.log.append(self._learn(*batch))
             self.step += 1
-            keep = min(0.998, self.step / (self.step + 10))
-            for key, tensor in self.refiner.state_dict().items():
-                self.average[key].lerp_(tensor.detach(), 1 - keep)
+            self.average.update(self.refiner)
             if self.step == int(_EARLIER * self.steps):
-                self.earlier = {key: tensor.clone() for key, tensor in self.average.items()}
+                self.earlier.copy(self.average)
             if self.step % 100 == 0:
                 loss, before, after = np.mean(self.log[-100:], axis=0)
                 tqdm.write(f"refining {self.step}/{self.steps}  loss {loss:.4f}  IoU {before:.4f} to {after:.4f}")
@@ -138,7 +131,8 @@ class Refining:
                 self._write()
                 written = time.monotonic()
         self._write()
-        return {key: (self.earlier[key] + tensor) / 2 for key, tensor in self.average.items()}
+        self.average.mix(self.earlier, 0.5)
+        return self.average.state
 
     def _batches(self) -> Iterator[tuple[Tensor, ...]]:
         clips = range(_FIRST + self.step, _FIRST + self.steps)
@@ -154,7 +148,7 @@ class Refining:
             if written:
                 random = torch.Generator().manual_seed(number)
                 drawn = torch.randint(min(written, _POOL), (_BATCH,), generator=random)
-                yield tuple(kept[drawn].float() for kept in pool)
+                yield tuple(kept[drawn].float().to(self.network.device) for kept in pool)
 
     def _learn(self, pictures: Tensor, logits: Tensor, embedding: Tensor, truth: Tensor) -> tuple[float, float, float]:
         """One step; the loss, and IoU before and after."""
@@ -164,10 +158,7 @@ class Refining:
         for group in self.optimiser.param_groups:
             group["lr"] = _RATE * warm * 0.5 * (1 + float(np.cos(np.pi * self.step / self.steps)))
         refined = _twice(self.network.refine(pictures, logits, embedding))
-        probability = refined.sigmoid()
-        both = (probability * truth).sum((1, 2, 3))
-        dice = 1 - (2 * both + 1) / (probability.sum((1, 2, 3)) + truth.sum((1, 2, 3)) + 1)
-        loss = 2 * F.binary_cross_entropy_with_logits(refined, truth) + dice.mean()
+        loss = 2 * F.binary_cross_entropy_with_logits(refined, truth) + dice_loss(refined, truth).mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.refiner.parameters(), 1.0)
@@ -179,8 +170,8 @@ class Refining:
         content = {
             "refiner": self.refiner.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "average": self.average,
-            "earlier": self.earlier,
+            "average": self.average.state,
+            "earlier": self.earlier.state,
             "step": self.step,
             "log": self.log,
         }

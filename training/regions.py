@@ -75,8 +75,15 @@ def _cut(image: Image, mask: Masks, region: SearchRegion, size: int) -> tuple[Im
     way = cv2.INTER_AREA if x1 - x0 > size else cv2.INTER_LINEAR
     seen = cv2.resize(image[y0:y1, x0:x1], (size, size), interpolation=way)
     # Shares of a pixel, so that edges of what is seen enlarged are straight and not stairs.
+    return np.asarray(seen, np.uint8), cut_mask(mask, region, size) > 0.5
+
+
+def cut_mask(mask: Masks, region: SearchRegion, size: int) -> NDArray[np.float32]:
+    """What lies in a region of a mask (H, W), as shares of pixels (size, size)."""
+    x0, y0, x1, y1 = region.pixels(*mask.shape)
+    way = cv2.INTER_AREA if x1 - x0 > size else cv2.INTER_LINEAR
     share = cv2.resize(mask[y0:y1, x0:x1].astype(np.float32), (size, size), interpolation=way)
-    return np.asarray(seen, np.uint8), share > 0.5
+    return np.asarray(share, np.float32)
 
 
 def _shaken(region: SearchRegion, random: np.random.Generator, amount: float) -> SearchRegion:

@@ -26,6 +26,7 @@ from tqdm import tqdm
 from sam2_ros.network import Sam2, Sam2Config
 
 from . import refining
+from .average import Average
 from .bank import Bank, load_bank
 from .clips import make_clip
 from .curve import draw_curve
@@ -177,27 +178,6 @@ class Clips(Dataset[tuple[Tensor, ...]]):
         else:
             glances, glanced = images[0, :0], masks[0, :0, 0]
         return tuple(torch.from_numpy(array) for array in (images, masks, glances, glanced))
-
-
-class Average:
-    """A running mean of the weights, which is what is kept in the end."""
-
-    def __init__(self, network: Sam2) -> None:
-        self.state = {key: tensor.detach().clone() for key, tensor in network.state_dict().items()}
-        self.count = 0
-
-    def update(self, network: Sam2) -> None:
-        self.count += 1
-        keep = min(0.998, self.count / (self.count + 10))
-        for key, tensor in network.state_dict().items():
-            self.state[key].lerp_(tensor.detach(), 1 - keep)
-
-    def copy(self, other: Average) -> None:
-        self.state = {key: tensor.clone() for key, tensor in other.state.items()}
-
-    def mix(self, other: Average, share: float) -> None:
-        for key, tensor in other.state.items():
-            self.state[key].lerp_(tensor, share)
 
 
 class Training:
