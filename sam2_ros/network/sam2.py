@@ -177,21 +177,21 @@ class Sam2(nn.Module):
 
     def follow(
         self, features: Features, memory: Memory, wary: Tensor, expected: Tensor | None = None
-    ) -> tuple[Choice, Tensor]:
+    ) -> tuple[Choice, Tensor | None]:
         """Finds N objects on an image, or on one image each, by what is remembered of them; returns also the memories
-        (N, h * w, mem_dim) of it.
+        (N, h * w, mem_dim) of it. None where masks are refined: of those `encode_memory` makes them.
 
         wary: (N,) bool, of which objects a mask of all of the image is not believed, so that they count as out of it.
         expected: (N, S / 4, S / 4) bool masks. Of an object's readings the one is taken whose predicted IoU and whose
         IoU with that have the highest sum: a mask does not become another from one frame to the next. Without, as in
         SAM 2, the first alone counts.
         """
-        *chosen, remembered = self._do(
+        found = self._do(
             self._following, features.fine, features.middle, features.top, memory.frames, memory.ages, memory.pointers,
             memory.pointer_ages, memory.used, wary, expected,
             recorded=self.takes_filled_up and memory.used is not None,
         )  # fmt: skip
-        return Choice(*chosen), remembered
+        return (Choice(*found), None) if self.config.refined_size else (Choice(*found[:-1]), found[-1])
 
     def _follow(
         self,
@@ -211,13 +211,17 @@ class Sam2(nn.Module):
         choice = self.find(features, conditioned, expected)
         whole = (choice.logits > 0).float().mean(dim=(1, 2, 3)) > _WHOLE_IMAGE
         choice = self.hide(choice, whole & wary)
-        remembered = self.encode_memory(top, enlarge(choice.logits).sigmoid(), choice.score)
         chosen = choice.logits, choice.raw, choice.iou, choice.pointer, choice.score
-        return (*chosen, remembered) if choice.embedding is None else (*chosen, choice.embedding, remembered)
+        if choice.embedding is not None:
+            return (*chosen, choice.embedding)
+        return (*chosen, self.encode_memory(top, enlarge(choice.logits).sigmoid(), choice.score))
 
     def find(self, features: Features, conditioned: Tensor, expected: Tensor | None = None) -> Choice:
         """Where N objects are, on features that were conditioned on what they remember; expected: as in `follow`."""
-        answer = self.decode(features, conditioned, *self.no_points(len(conditioned)))
+        return self.take_likely(self.decode(features, conditioned, *self.no_points(len(conditioned))), expected)
+
+    def take_likely(self, answer: Answer, expected: Tensor | None = None) -> Choice:
+        """Takes one of an answer's readings as `follow` does."""
         likeness = None if expected is None else _overlap(answer.logits > 0, expected)
         return self.choose(answer, multimask=True, likeness=likeness)
 

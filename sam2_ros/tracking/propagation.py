@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -20,7 +19,7 @@ from sam2_ros.network import NO_OBJECT, Choice, Features, Sam2, enlarge
 from .errors import BadPrompt
 from .history import Frame
 from .memory import MemoryBank
-from .sight import mask_input, pictures, place, point_input, resample, see
+from .sight import mask_input, place, point_input, refine, see, smoothed, with_edges
 from .tracks import Prompt, Readings
 from .visibility import View
 
@@ -32,9 +31,6 @@ _LARGER = 0.05
 
 _UNSURE = SearchRegion(scale=0.5)
 """Size of the region around a click that was answered by nothing."""
-
-_CLOSE = 1.5
-"""Edge of the picture in which a mask is refined, in the longer edge of its box."""
 
 _Click = tuple[float, float, int]
 """x, y in pixels of the image, and label; 2 and 3 are the corners of a box."""
@@ -79,8 +75,11 @@ class Propagation:
             upload(np.array(wary), self._network.device),
             self._expected([view.expected for view in views]),
         )
-        self._bank.write(rows, frame.number, memory, choice.pointer, conditioning=False)
         self._store(rows, choice, regions, frame)
+        if memory is None:
+            seen = self._seen(rows, choice, frame).sigmoid()
+            memory = self._network.encode_memory(features.top, seen, choice.score)
+        self._bank.write(rows, frame.number, memory, choice.pointer, conditioning=False)
 
     def rest(self, rows: Sequence[int], scores: Sequence[float]) -> None:
         """Leaves objects out of view that are not searched for on a frame, which they do not remember then.
@@ -108,7 +107,7 @@ class Propagation:
         features = see(self._network, frame, [region], self._size)
         choice, readings = self._answer([] if begins else [row], frame, region, features, prompts, expected)
         self._store([row], choice, [region], frame, drawn=prompts[-1].mask is not None)
-        masks = (enlarge(choice.logits) > 0).to(self._network.dtype)
+        masks = (self._seen([row], choice, frame) > 0).to(self._network.dtype)
         memory = self._network.encode_memory(features.top, masks, choice.score)
         conditioning = begins or self._corrections_condition
         self._bank.write([row], frame.number, memory, choice.pointer, conditioning=conditioning)
@@ -268,24 +267,21 @@ class Propagation:
 
     def _refine(self, rows: Sequence[int], embedding: Tensor, frame: Frame) -> None:
         """Looks at the masks in these rows once more, from close by; embedding: (N, C / 8, S / 4, S / 4) of each."""
-        (masks,) = download(self.logits[self._index(rows), 0] > 0)
-        boxes = [self.regions[row].box_of(mask, *frame.seen) for row, mask in zip(rows, masks, strict=True)]
-        found = {n: SearchRegion.around(box, *frame.seen, _CLOSE) for n, box in enumerate(boxes) if box is not None}
-        if frame.image is None or not found:
-            return
-        network, size = self._network, self._network.config.refined_size
-        kept, crops = [rows[n] for n in found], list(found.values())
-        index, regions = self._index(kept), [self.regions[row] for row in kept]
-        given = torch.cat((self.logits[index], embedding[self._index(list(found))].float()), dim=1)
-        given = resample(given, frame, regions, crops, size // 2).to(network.dtype)
-        seen = pictures(network, frame.image, crops, size)
-        refined = network.refine(seen, given[:, :1], given[:, 1:]).float()
-        self._refined[index] = refined
-        # Also where the object is looked for next, and what is expected there. Around a crop there is nothing of it.
-        smooth = F.avg_pool2d(refined, 3, stride=1, padding=1, count_include_pad=False)
-        self.logits[index] = OUTSIDE + resample(smooth - OUTSIDE, frame, crops, regions, self._size // 4, "zeros")
-        for row, crop in zip(kept, crops, strict=True):
-            self.crops[row] = crop
+        index, regions = self._index(rows), [self.regions[row] for row in rows]
+        crops, refined = refine(self._network, frame, regions, self.logits[index], embedding)
+        for n, crop in crops.items():
+            self.crops[rows[n]] = crop
+        self._refined[self._index([rows[n] for n in crops])] = refined
+        # Also where the object is looked for next, and what is expected there.
+        self.logits[index] = with_edges(self.logits[index], smoothed(refined), crops, frame, regions)
+
+    def _seen(self, rows: Sequence[int], choice: Choice, frame: Frame) -> Tensor:
+        """(N, 1, S, S) logits of the choices that are stored in these rows, with refined edges if there are any:
+        what memories are made of."""
+        crops = {n: crop for n, row in enumerate(rows) if (crop := self.crops[row]) is not None}
+        refined = self._refined[self._index([rows[n] for n in crops])]
+        logits = with_edges(enlarge(choice.raw), refined, crops, frame, [self.regions[row] for row in rows])
+        return torch.where(choice.score.view(-1, 1, 1, 1) > 0, logits, NO_OBJECT)
 
     def _index(self, rows: Sequence[int]) -> Tensor:
         return upload(np.array(rows, np.int64), self.logits.device)

@@ -211,7 +211,15 @@ def test_a_mask_has_the_edge_that_is_seen_from_close_by_unless_it_was_drawn(monk
         looks.append(tuple(tensor.shape for tensor in look))
         return torch.where(torch.arange(16) < 8, 5.0, -5.0).expand(len(look[0]), 1, 16, 16)
 
+    remembered: list[torch.Tensor] = []
+    encode = network.encode_memory
+
+    def watched(top: torch.Tensor, masks: torch.Tensor, score: torch.Tensor) -> torch.Tensor:
+        remembered.append(masks)
+        return encode(top, masks, score)
+
     monkeypatch.setattr(network, "refine", left_half)
+    monkeypatch.setattr(network, "encode_memory", watched)
     tracker = Tracker(network, capacity=2)
     tracker.track(image(0), 0)
     mask = np.zeros((HEIGHT, WIDTH), bool)
@@ -222,7 +230,8 @@ def test_a_mask_has_the_edge_that_is_seen_from_close_by_unless_it_was_drawn(monk
     seen = tracker.track(image(1), 1)
     assert looks[-1] == ((2, 3, 32, 32), (2, 1, 16, 16), (2, 16, 16, 16)), "both objects at once"
     propagation, views = tracker._propagation, [record.views[1] for record in tracker._objects.values()]
-    for row, shown, view in zip((record.row for record in tracker._objects.values()), seen.masks, views, strict=True):
+    rows = [record.row for record in tracker._objects.values()]
+    for row, shown, view, memory in zip(rows, seen.masks, views, remembered[-1], strict=True):
         crop = propagation.crops[row]
         assert crop is not None
         x0, y0, x1, y1 = crop.pixels(HEIGHT, WIDTH)
@@ -231,6 +240,8 @@ def test_a_mask_has_the_edge_that_is_seen_from_close_by_unless_it_was_drawn(monk
         assert np.count_nonzero(shown != expected) <= 2 * (y1 - y0)
         assert view.region == SearchRegion() and view.expected is not None
         assert abs(view.expected.mean() - expected.mean()) < 0.15, "it is expected as it was seen from close by"
+        share = float((memory > 0.5).float().mean())
+        assert share == pytest.approx(expected.mean(), abs=0.04), "and remembered"
 
 
 def test_of_two_readings_the_one_like_the_last_mask_is_taken(region_network: Sam2) -> None:
@@ -244,7 +255,7 @@ def test_of_two_readings_the_one_like_the_last_mask_is_taken(region_network: Sam
     last = torch.zeros(1, 16, 16, dtype=torch.bool)
     last[0, 4:8, 5:9] = True
     network: Any = SimpleNamespace(
-        decode=lambda *_: answer, no_points=region_network.no_points, choose=region_network.choose
+        decode=lambda *_: answer, no_points=region_network.no_points, take_likely=region_network.take_likely
     )
     features: Any = None
     chosen = {
