@@ -78,8 +78,8 @@ def follow(
                     choice, more = click(network, features, conditioned, choice, truth, random, None)
                     loss += more
             seen, coarse = _look_closer(network, frame, regions, choice)
-            remembered = (seen > 0).float() if conditioning else spoil(seen, spoilt, random).sigmoid()
-            past.memories.append(network.encode_memory(features.top, remembered, choice.score))
+            remembered = seen if conditioning else spoil(seen, spoilt, random)
+            past.memories.append(network.encode_memory(features.top, (remembered > 0).float(), choice.score))
         if learns:
             losses += loss
         else:

@@ -155,14 +155,15 @@ STAGES = (
     replace(
         _LASTING,
         name="remembering",
-        steps=2300,
+        steps=1300,
         size=192,
         frames=20,
-        rate=2e-4,
+        rate=1e-4,
         tables=0.38,
         natural=0.65,
         practices=0,
         unlearned=13,
+        earlier=0.5,
         tracked=True,
     ),
 )

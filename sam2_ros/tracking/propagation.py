@@ -77,8 +77,7 @@ class Propagation:
         )
         self._store(rows, choice, regions, frame)
         if memory is None:
-            seen = self._seen(rows, choice, frame).sigmoid()
-            memory = self._network.encode_memory(features.top, seen, choice.score)
+            memory = self._remember(rows, features, choice, frame)
         self._bank.write(rows, frame.number, memory, choice.pointer, conditioning=False)
 
     def rest(self, rows: Sequence[int], scores: Sequence[float]) -> None:
@@ -107,8 +106,7 @@ class Propagation:
         features = see(self._network, frame, [region], self._size)
         choice, readings = self._answer([] if begins else [row], frame, region, features, prompts, expected)
         self._store([row], choice, [region], frame, drawn=prompts[-1].mask is not None)
-        masks = (self._seen([row], choice, frame) > 0).to(self._network.dtype)
-        memory = self._network.encode_memory(features.top, masks, choice.score)
+        memory = self._remember([row], features, choice, frame)
         conditioning = begins or self._corrections_condition
         self._bank.write([row], frame.number, memory, choice.pointer, conditioning=conditioning)
         return readings
@@ -275,13 +273,14 @@ class Propagation:
         # Also where the object is looked for next, and what is expected there.
         self.logits[index] = with_edges(self.logits[index], smoothed(refined), crops, frame, regions)
 
-    def _seen(self, rows: Sequence[int], choice: Choice, frame: Frame) -> Tensor:
-        """(N, 1, S, S) logits of the choices that are stored in these rows, with refined edges if there are any:
-        what memories are made of."""
+    def _remember(self, rows: Sequence[int], features: Features, choice: Choice, frame: Frame) -> Tensor:
+        """Memories (N, h * w, mem_dim) of the choices that are stored in these rows: of their masks, with refined edges
+        if there are any, not of how sure each pixel is."""
         crops = {n: crop for n, row in enumerate(rows) if (crop := self.crops[row]) is not None}
         refined = self._refined[self._index([rows[n] for n in crops])]
-        logits = with_edges(enlarge(choice.raw), refined, crops, frame, [self.regions[row] for row in rows])
-        return torch.where(choice.score.view(-1, 1, 1, 1) > 0, logits, NO_OBJECT)
+        seen = with_edges(enlarge(choice.raw), refined, crops, frame, [self.regions[row] for row in rows])
+        masks = (seen > 0) & (choice.score.view(-1, 1, 1, 1) > 0)
+        return self._network.encode_memory(features.top, masks.to(self._network.dtype), choice.score)
 
     def _index(self, rows: Sequence[int]) -> Tensor:
         return upload(np.array(rows, np.int64), self.logits.device)
