@@ -8,13 +8,12 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterable
-from datetime import timedelta
 from pathlib import Path
 
 import torch
 import torch.distributed as distributed
 import torch.multiprocessing as processes
-from torch import Tensor, nn
+from torch import Tensor
 
 
 def launch(count: int, run: Callable[[int], None]) -> None:
@@ -30,9 +29,7 @@ def launch(count: int, run: Callable[[int], None]) -> None:
 
 def _begin(rank: int, count: int, meeting: Path, run: Callable[[int], None]) -> None:
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // count))
-    waits = timedelta(days=1)  # for the first one, which has something to do by itself
-    meets = f"file://{meeting}"
-    distributed.init_process_group("gloo", init_method=meets, rank=rank, world_size=count, timeout=waits)
+    distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=count)
     run(rank)
     distributed.destroy_process_group()
 
@@ -47,10 +44,3 @@ def share_gradients(parameters: Iterable[Tensor]) -> None:
     flat /= distributed.get_world_size()
     for one, part in zip(learned, flat.split([one.numel() for one in learned]), strict=True):
         one.grad = part.view_as(one)
-
-
-def share_weights(network: nn.Module) -> None:
-    """Gives all processes the weights of the first; does nothing in a single process."""
-    if distributed.is_initialized():
-        for tensor in network.state_dict().values():
-            distributed.broadcast(tensor, 0)

@@ -38,11 +38,11 @@ def follow_object(
     """
     edge = images.shape[1]
     region = SearchRegion.around(box_around(masks[0]) or (0, 0, edge, edge), edge, edge, context)
-    region = shaken(region, random, 0.1)
+    region = _shaken(region, random, 0.1)
     slip = float(random.choice((0.02, 0.07, 0.2), p=(0.5, 0.35, 0.15)))
     seen, truth = np.empty((len(images), size, size, 3), np.uint8), np.empty((len(images), size, size), bool)
     for t, (image, mask) in enumerate(zip(images, masks, strict=True)):
-        looked = shaken(region, random, slip if t else 0.0)
+        looked = _shaken(region, random, slip if t else 0.0)
         seen[t], truth[t] = _cut(image, mask, looked, size)
         x0, y0, x1, y1 = looked.pixels(edge, edge)
         inside = np.zeros_like(mask)
@@ -86,7 +86,7 @@ def cut_mask(mask: Masks, region: SearchRegion, size: int) -> NDArray[np.float32
     return np.asarray(share, np.float32)
 
 
-def shaken(region: SearchRegion, random: np.random.Generator, amount: float) -> SearchRegion:
+def _shaken(region: SearchRegion, random: np.random.Generator, amount: float) -> SearchRegion:
     """Elsewhere by a share of its size, and larger or smaller."""
     x, y = random.normal(0, 0.6 * amount * region.scale, 2)
     return SearchRegion.inside(region.x + x, region.y + y, region.scale * float(np.exp(random.normal(0, amount))))

@@ -17,7 +17,7 @@ PROMPTS = ("mask", "box", "click")
 
 
 @dataclass
-class Past:
+class _Past:
     """Memories of the clip so far, of N objects; frame 0 and corrected frames are conditioning frames."""
 
     memories: list[Tensor]
@@ -65,7 +65,7 @@ def roll(
     images: (B, T, S, S, 3) uint8; masks: (B, T, K, S, S) bool; prompt: one of PROMPTS, on the first frame. trusted:
     probability that presence is told instead of predicted on a frame, so that early in training the memory holds
     masks at all. correct: probability of a corrective click on each later frame. spoilt: of what share of
-    the memories `spoil` takes or adds a piece. practices: on how many of the masks, drawn at random, `_practise` takes
+    the memories `_spoil` takes or adds a piece. practices: on how many of the masks, drawn at random, `_practise` takes
     place. unlearned: how many frames after the first one are only followed, without a loss and without gradients: what
     goes wrong in the long run is then learnt from at the price of a short clip.
     """
@@ -73,7 +73,7 @@ def roll(
     learned = [t for t in range(frames) if not 0 < t <= unlearned]
     encoded = network.encode_image(network.prepare(images[:, learned].flatten(0, 1), size))
     losses = _practise(network, encoded, masks[:, learned], random, practices)
-    past = Past([], [], [], [])
+    past = _Past([], [], [], [])
     chosen: list[Tensor] = []
     since_first = int(random.integers(0, 300)) if random.random() < 0.5 else 0
     recent = network.config.num_maskmem - 1
@@ -86,7 +86,7 @@ def roll(
             truth = masks[:, t].flatten(0, 1)
             told = truth.flatten(1).any(1) if random.random() < trusted else None
             if t == 0:
-                choice, loss = first(network, features, truth, random, prompt, told)
+                choice, loss = _first(network, features, truth, random, prompt, told)
                 conditioning = True
             else:
                 conditioned = network.attend(features.top, past.memory(t, since_first, recent))
@@ -94,9 +94,9 @@ def roll(
                 choice, loss = _learn(network, answer, truth, told, multimask=True)
                 conditioning = random.random() < correct
                 if conditioning:
-                    choice, more = click(network, features, conditioned, choice, truth, random, told)
+                    choice, more = _click(network, features, conditioned, choice, truth, random, told)
                     loss = [*loss, *more]
-            remembered = choice if conditioning else replace(choice, logits=spoil(choice.logits, spoilt, random))
+            remembered = choice if conditioning else replace(choice, logits=_spoil(choice.logits, spoilt, random))
             past.memories.append(_remember(network, features, remembered, binary=conditioning))
         if t in learned:
             losses += loss
@@ -115,7 +115,7 @@ def learn_clicks(network: Sam2, images: Tensor, truth: Tensor, random: np.random
     images: (N, S, S, 3) uint8; truth: (N, S, S) masks.
     """
     features = network.encode_image(network.prepare(images, truth.shape[-1]))
-    losses = first(network, features, truth, random, "click", None)[1]
+    losses = _first(network, features, truth, random, "click", None)[1]
     return sum(losses[1:], losses[0])
 
 
@@ -132,7 +132,7 @@ def _practise(network: Sam2, encoded: Features, masks: Tensor, random: np.random
         if len(rows):
             frames = rows // masks.shape[2]
             features = Features(encoded.fine[frames], encoded.middle[frames], encoded.top[frames])
-            losses += first(network, features, truth[rows], random, prompt, None)[1]
+            losses += _first(network, features, truth[rows], random, prompt, None)[1]
     return losses
 
 
@@ -156,7 +156,7 @@ def _learn(
     return network.choose(answer, multimask=multimask, stability=0.0), [loss]
 
 
-def first(
+def _first(
     network: Sam2, features: Features, truth: Tensor, random: np.random.Generator, prompt: str, told: Tensor | None
 ) -> tuple[Choice, list[Losses]]:
     """The prompt on the first frame; a mask is taken as it is, but the decoder is taught to repeat it."""
@@ -171,12 +171,12 @@ def first(
     answer = network.decode(features, conditioned, points, labels)
     choice, loss = _learn(network, answer, truth, told, multimask=prompt == "click")
     if random.random() < 0.3:
-        again, more = click(network, features, conditioned, choice, truth, random, told, points, labels)
+        again, more = _click(network, features, conditioned, choice, truth, random, told, points, labels)
         return again, [*loss, *more]
     return choice, loss
 
 
-def click(
+def _click(
     network: Sam2,
     features: Features,
     conditioned: Tensor,
@@ -204,7 +204,7 @@ def _remember(network: Sam2, features: Features, choice: Choice, *, binary: bool
     return network.encode_memory(features.top, masks, choice.score)
 
 
-def spoil(logits: Tensor, share: float, random: np.random.Generator) -> Tensor:
+def _spoil(logits: Tensor, share: float, random: np.random.Generator) -> Tensor:
     """Mask logits (N, 1, h, w) of which a share lose or gain a round piece: what is wrong in a memory must not stay
     wrong for ever, which clips that begin with the truth and are short would never teach."""
     height, width = logits.shape[-2:]

@@ -31,18 +31,13 @@ from .bank import Bank, load_bank
 from .clips import make_clip
 from .curve import draw_curve
 from .export import export
-from .following import follow
-from .parallel import launch, share_gradients, share_weights
+from .parallel import launch, share_gradients
 from .regions import DETAIL, cut_clips, glance_at
 from .rollout import PROMPTS, learn_clicks, roll
 from .trunk import imagenet_weights
 from .validation import validate
 
 _PROMPT_SHARES = (0.3, 0.35, 0.35)
-_FAST = 0.4
-"""Share of the clips that are followed as the tracker does of which only every second frame is seen."""
-_MEMORY = ("memory_", "maskmem_", "obj_ptr_", "no_obj_", "sam_mask_decoder.pred_obj_score_head.")
-"""How the names of the weights begin that make memories or read them, and of those that say what is in view."""
 _SHOWN = ("total", "focal", "dice", "iou", "presence")
 
 
@@ -79,8 +74,6 @@ class Stage:
     """Of the frames, how many are only followed; see `rollout.roll`."""
     glances: bool = False
     """Whether clicks are also practised in regions of any size; see `regions.glance_at`."""
-    tracked: bool = False
-    """Whether objects are followed as the tracker does, so that memory alone learns; see `following.follow`."""
 
 
 _REGIONS = Stage(
@@ -152,22 +145,7 @@ STAGES = (
     _NATURAL,
     replace(_NATURAL, name="hazy", steps=1500, rate=2e-4, earlier=0.5),
     replace(_NATURAL, name="steady", steps=2600, rate=2e-4, frozen=11, tables=0.38, natural=0.65, earlier=0.5),
-    replace(
-        _LASTING,
-        name="remembering",
-        steps=1300,
-        size=192,
-        frames=20,
-        rate=1e-4,
-        tables=0.38,
-        natural=0.65,
-        practices=0,
-        unlearned=13,
-        earlier=0.5,
-        tracked=True,
-    ),
 )
-"""Before the last one the mask refiner learns."""
 
 
 class Clips(Dataset[tuple[Tensor, ...]]):
@@ -176,27 +154,25 @@ class Clips(Dataset[tuple[Tensor, ...]]):
         self.bank, self.stage, self.context, self.seed, self.first = bank, stage, context, seed, first
 
     def __getitem__(self, index: int) -> tuple[Tensor, ...]:
-        """Images (C, T, S, S, 3) and masks (C, T, K, S, S) of a clip, or of C clips of one object where it is cut out,
-        or DETAIL times as large where the tracker cuts it out; then glances at its objects, (K, S, S, 3) and (K, S, S),
-        none where the stage does without."""
+        """Images (C, T, S, S, 3) and masks (C, T, K, S, S) of a clip, or of C clips of one object where it is cut out;
+        then glances at its objects, (K, S, S, 3) and (K, S, S), none where the stage does without."""
         stage, number = self.stage, self.first + index
-        random = np.random.default_rng((self.seed, number))
-        cut = stage.regions and not stage.tracked and index // stage.clips % 4 > 0
-        every = 2 if stage.tracked and random.random() < _FAST else 1
+        cut = stage.regions and index // stage.clips % 4 > 0
         clip = make_clip(
             self.bank,
             number,
-            frames=every * stage.frames,
+            frames=stage.frames,
             objects=stage.objects,
-            size=DETAIL * stage.size if cut or stage.tracked else stage.size,
+            size=DETAIL * stage.size if cut else stage.size,
             seed=self.seed,
             tables=stage.tables,
             natural=stage.natural,
         )
+        random = np.random.default_rng((self.seed, number))
         if cut:
             images, masks = cut_clips(clip, stage.size, self.context, random)
         else:
-            images, masks = clip.images[None, ::every], clip.masks[None, ::every]
+            images, masks = clip.images[None], clip.masks[None]
         if stage.glances:
             glances, glanced = glance_at(clip, stage.size, random)
         else:
@@ -251,18 +227,14 @@ class Training:
             if self.rank == 0:
                 self._write(None)
 
-    def refine(self, steps: int, *, before: int) -> None:
-        """Between two stages, if the second, the one of this number, has not begun: what was learnt stays as it is, and
-        the mask refiner learns from what it finds."""
-        if (self.stage, self.step) != (before, 0):
-            return
-        if self.rank == 0:
-            self.network.load_state_dict(self.average.state)
-            refiner = refining.Refining(self.folder, self.network.eval(), self.bank, seed=self.seed, steps=steps)
-            for key, tensor in refiner.run().items():
-                self.average.state[f"mask_refiner.{key}"].copy_(tensor)
-            self.network.load_state_dict(self.average.state)
-        share_weights(self.network)
+    def refine(self, steps: int) -> None:
+        """After all stages: what was learnt stays as it is, and the mask refiner learns from what it finds."""
+        self.network.load_state_dict(self.average.state)
+        refiner = refining.Refining(self.folder, self.network.eval(), self.bank, seed=self.seed, steps=steps)
+        for key, tensor in refiner.run().items():
+            self.average.state[f"mask_refiner.{key}"].copy_(tensor)
+        if self.target is not None:
+            export(self.average.state, self.config, self.target, steps=len(self.log) + refiner.step)
 
     def _run_stage(self, stage: Stage) -> None:
         optimiser = self._optimiser(stage)
@@ -308,28 +280,17 @@ class Training:
         prompt = str(random.choice(PROMPTS, p=_PROMPT_SHARES))
         self.network.train()
         with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.half):
-            if stage.tracked:
-                losses = follow(
-                    self.network,
-                    images,
-                    masks,
-                    random,
-                    prompt="box" if prompt == "box" else "mask",  # of a click it would be unsure what it means
-                    learned=stage.frames - 1 - stage.unlearned,
-                    correct=stage.correct,
-                ).losses
-            else:
-                losses = roll(
-                    self.network,
-                    images,
-                    masks,
-                    random,
-                    prompt=prompt,
-                    trusted=stage.trusted,
-                    correct=stage.correct,
-                    practices=stage.practices,
-                    unlearned=stage.unlearned,
-                ).losses
+            losses = roll(
+                self.network,
+                images,
+                masks,
+                random,
+                prompt=prompt,
+                trusted=stage.trusted,
+                correct=stage.correct,
+                practices=stage.practices,
+                unlearned=stage.unlearned,
+            ).losses
             if len(glances):
                 losses += learn_clicks(self.network, glances, glanced, random)
         total = losses.total(stage.dice)
@@ -356,9 +317,6 @@ class Training:
         for name, parameter in trunk.named_parameters():
             if name.startswith(("stem", *(f"blocks.{index}." for index in range(stage.frozen)))):
                 parameter.requires_grad_(False)
-        if stage.tracked:
-            for name, parameter in self.network.named_parameters():
-                parameter.requires_grad_(name.startswith(_MEMORY))
         inside = {id(parameter) for parameter in trunk.parameters()}
         learned = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         groups = [
@@ -379,14 +337,7 @@ class Training:
         if at_end or self.step % 500 == 0:
             network = Sam2(self.config).to(self.device)
             network.load_state_dict(self.average.state)
-            values = validate(
-                network.eval(),
-                self.held_out,
-                size=stage.size,
-                seed=self.seed,
-                regions=stage.regions,
-                tracked=stage.tracked,
-            )
+            values = validate(network.eval(), self.held_out, size=stage.size, seed=self.seed, regions=stage.regions)
             tqdm.write("held out: " + "  ".join(f"{name} {value:.3f}" for name, value in values.items()))
 
     def _write(self, optimiser: torch.optim.Optimizer | None) -> None:
@@ -469,10 +420,9 @@ def _train(arguments: argparse.Namespace, rank: int) -> None:
         rank=rank,
         ranks=arguments.processes,
     )
-    stages = _stages(arguments)
-    training.run(stages[:-1])
-    training.refine(refining.STEPS // 200 if arguments.rehearse else refining.STEPS, before=len(stages) - 1)
-    training.run(stages)
+    training.run(_stages(arguments))
+    if rank == 0:
+        training.refine(refining.STEPS // 200 if arguments.rehearse else refining.STEPS)
 
 
 if __name__ == "__main__":

@@ -218,10 +218,7 @@ class Sam2(nn.Module):
 
     def find(self, features: Features, conditioned: Tensor, expected: Tensor | None = None) -> Choice:
         """Where N objects are, on features that were conditioned on what they remember; expected: as in `follow`."""
-        return self.take_likely(self.decode(features, conditioned, *self.no_points(len(conditioned))), expected)
-
-    def take_likely(self, answer: Answer, expected: Tensor | None = None) -> Choice:
-        """Takes one of an answer's readings as `follow` does."""
+        answer = self.decode(features, conditioned, *self.no_points(len(conditioned)))
         likeness = None if expected is None else _overlap(answer.logits > 0, expected)
         return self.choose(answer, multimask=True, likeness=likeness)
 

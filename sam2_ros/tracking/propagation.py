@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -19,7 +20,7 @@ from sam2_ros.network import NO_OBJECT, Choice, Features, Sam2, enlarge
 from .errors import BadPrompt
 from .history import Frame
 from .memory import MemoryBank
-from .sight import mask_input, place, point_input, refine, see, smoothed, with_edges
+from .sight import mask_input, pictures, place, point_input, resample, see, with_edges
 from .tracks import Prompt, Readings
 from .visibility import View
 
@@ -31,6 +32,9 @@ _LARGER = 0.05
 
 _UNSURE = SearchRegion(scale=0.5)
 """Size of the region around a click that was answered by nothing."""
+
+_CLOSE = 1.5
+"""Edge of the picture in which a mask is refined, in the longer edge of its box."""
 
 _Click = tuple[float, float, int]
 """x, y in pixels of the image, and label; 2 and 3 are the corners of a box."""
@@ -265,13 +269,24 @@ class Propagation:
 
     def _refine(self, rows: Sequence[int], embedding: Tensor, frame: Frame) -> None:
         """Looks at the masks in these rows once more, from close by; embedding: (N, C / 8, S / 4, S / 4) of each."""
-        index, regions = self._index(rows), [self.regions[row] for row in rows]
-        crops, refined = refine(self._network, frame, regions, self.logits[index], embedding)
-        for n, crop in crops.items():
-            self.crops[rows[n]] = crop
-        self._refined[self._index([rows[n] for n in crops])] = refined
+        (masks,) = download(self.logits[self._index(rows), 0] > 0)
+        boxes = [self.regions[row].box_of(mask, *frame.seen) for row, mask in zip(rows, masks, strict=True)]
+        found = {n: SearchRegion.around(box, *frame.seen, _CLOSE) for n, box in enumerate(boxes) if box is not None}
+        if frame.image is None or not found:
+            return
+        network, size = self._network, self._network.config.refined_size
+        kept, crops = [rows[n] for n in found], list(found.values())
+        index, regions = self._index(kept), [self.regions[row] for row in kept]
+        given = torch.cat((self.logits[index], embedding[self._index(list(found))].float()), dim=1)
+        given = resample(given, frame, regions, crops, size // 2).to(network.dtype)
+        seen = pictures(network, frame.image, crops, size)
+        refined = network.refine(seen, given[:, :1], given[:, 1:]).float()
+        self._refined[index] = refined
         # Also where the object is looked for next, and what is expected there.
-        self.logits[index] = with_edges(self.logits[index], smoothed(refined), crops, frame, regions)
+        smooth = F.avg_pool2d(refined, 3, stride=1, padding=1, count_include_pad=False)
+        self.logits[index] = with_edges(self.logits[index], smooth, dict(enumerate(crops)), frame, regions)
+        for row, crop in zip(kept, crops, strict=True):
+            self.crops[row] = crop
 
     def _remember(self, rows: Sequence[int], features: Features, choice: Choice, frame: Frame) -> Tensor:
         """Memories (N, h * w, mem_dim) of the choices that are stored in these rows: of their masks, with refined edges

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sam2_ros.geometry.masks import OUTSIDE, place_logits, resize_logits
 from sam2_ros.geometry.search_region import SearchRegion
-from sam2_ros.geometry.transfer import download, upload
+from sam2_ros.geometry.transfer import upload
 from sam2_ros.network import Features, Sam2
 
 from .errors import BadPrompt
@@ -20,9 +20,6 @@ from .history import Frame
 
 _DETAIL = 6
 """Edge of the largest image that is worth keeping for search regions, in edges of the network's input."""
-
-_CLOSE = 1.5
-"""Edge of the picture in which a mask is refined, in the longer edge of its box."""
 
 
 def picture(image: Tensor, size: int) -> Tensor:
@@ -45,51 +42,27 @@ def see(network: Sam2, frame: Frame, regions: Sequence[SearchRegion], size: int)
     return network.encode_image(pictures(network, frame.image, regions, size))
 
 
-def pictures(network: Sam2, images: Tensor, regions: Sequence[SearchRegion], size: int) -> Tensor:
-    """The network's input (N, 3, size, size) of N regions of an image (1, H, W, 3), or each of its own (N, H, W, 3)."""
+def pictures(network: Sam2, image: Tensor, regions: Sequence[SearchRegion], size: int) -> Tensor:
+    """The network's input (N, 3, size, size) of N regions of an image (1, H, W, 3)."""
     cuts = []
-    for image, region in zip(images.expand(len(regions), -1, -1, -1), regions, strict=True):
-        x0, y0, x1, y1 = region.pixels(*image.shape[:2])
-        cuts.append(network.prepare(image[None, y0:y1, x0:x1], size))
+    for region in regions:
+        x0, y0, x1, y1 = region.pixels(*image.shape[1:3])
+        cuts.append(network.prepare(image[:, y0:y1, x0:x1], size))
     return torch.cat(cuts)
-
-
-def refine(
-    network: Sam2, frame: Frame, regions: Sequence[SearchRegion], logits: Tensor, embedding: Tensor
-) -> tuple[dict[int, SearchRegion], Tensor]:
-    """Looks at the masks of N objects once more, from close by; see `Sam2.refine`.
-
-    logits: (N, 1, S / 4, S / 4) of the regions; embedding: (N, C / 8, S / 4, S / 4). Returns, of the M masks that are
-    not empty, by their number, what was looked at, and logits of that, (M, 1, R / 2, R / 2) for R pixels.
-    """
-    size = network.config.refined_size
-    (masks,) = download(logits.squeeze(1) > 0)
-    boxes = [region.box_of(mask, *frame.seen) for region, mask in zip(regions, masks, strict=True)]
-    crops = {n: SearchRegion.around(box, *frame.seen, _CLOSE) for n, box in enumerate(boxes) if box is not None}
-    if frame.image is None or not crops:
-        return {}, logits.new_zeros(0, 1, size // 2, size // 2)
-    index, ways = list(crops), (frame, [regions[n] for n in crops], list(crops.values()))
-    given = resample(torch.cat((logits, embedding), dim=1)[index].float(), *ways, size // 2).to(network.dtype)
-    images = frame.image if len(frame.image) == 1 else frame.image[index]
-    return crops, network.refine(pictures(network, images, ways[2], size), given[:, :1], given[:, 1:]).float()
-
-
-def smoothed(logits: Tensor) -> Tensor:
-    """Refined logits as they are put onto a coarser grid."""
-    return F.avg_pool2d(logits, 3, stride=1, padding=1, count_include_pad=False)
 
 
 def with_edges(
     logits: Tensor, refined: Tensor, crops: Mapping[int, SearchRegion], frame: Frame, regions: Sequence[SearchRegion]
 ) -> Tensor:
-    """(N, 1, s, s) logits of N regions in which refined ones, (M, 1, r, r) of the crops of some, take their places."""
+    """Logits (N, 1, s, s) of N regions; where some of them, by their number, have crops, refined ones (M, 1, r, r) of
+    those take their places."""
     if not crops:
         return logits
-    out, index = logits.clone(), list(crops)
-    # Around a crop there is nothing of the object.
+    index = upload(np.array(list(crops), np.int64), logits.device)
     ways = frame, list(crops.values()), [regions[n] for n in crops]
-    out[index] = (OUTSIDE + resample(refined - OUTSIDE, *ways, logits.shape[-1], "zeros")).to(out.dtype)
-    return out
+    # Around a crop there is nothing of the object.
+    placed = OUTSIDE + resample(refined - OUTSIDE, *ways, logits.shape[-1], "zeros")
+    return logits.index_copy(0, index, placed.to(logits.dtype))
 
 
 def place(logits: Tensor, frame: Frame, regions: Sequence[SearchRegion]) -> Tensor:

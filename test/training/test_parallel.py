@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from training.parallel import launch, share_gradients, share_weights
+from training.parallel import launch, share_gradients
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,13 +23,6 @@ def write_gradients(folder: Path, rank: int) -> None:
         (unused * 4).sum().backward()
     share_gradients([used, unused])
     torch.save((used.grad, unused.grad), folder / f"{rank}.pt")
-
-
-def write_weights(folder: Path, rank: int) -> None:
-    network = torch.nn.BatchNorm1d(2)
-    torch.nn.init.constant_(network.weight, rank + 3.0)
-    share_weights(network)
-    torch.save(network.state_dict(), folder / f"{rank}.pt")
 
 
 def fail_second(folder: Path, rank: int) -> None:
@@ -50,12 +43,6 @@ def test_every_process_gets_the_mean(tmp_path: Path) -> None:
     for rank in range(2):
         used, unused = torch.load(tmp_path / f"{rank}.pt")
         assert used.tolist() == [1.5] * 3 and unused.tolist() == [2.0] * 3
-
-
-def test_every_process_gets_the_weights_of_the_first(tmp_path: Path) -> None:
-    done = in_two_processes("write_weights", tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert all(torch.load(tmp_path / f"{rank}.pt")["weight"].tolist() == [3.0] * 2 for rank in range(2))
 
 
 def test_one_process_keeps_its_own(tmp_path: Path) -> None:

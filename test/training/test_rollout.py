@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sam2_ros.network import Sam2, Sam2Config
-from training.rollout import Past, _box, _corrective, _inside, roll, spoil
+from training.rollout import _box, _corrective, _inside, _Past, _spoil, roll
 
 SIZE = 64
 
@@ -62,14 +62,14 @@ def test_an_object_that_is_not_there_is_clicked_away() -> None:
 
 def test_some_memories_lose_a_piece_and_some_gain_one() -> None:
     logits = torch.where(square(), 9.0, -9.0)[:, None].repeat(200, 1, 1, 1)
-    spoilt = spoil(logits, 0.25, np.random.default_rng(0))
+    spoilt = _spoil(logits, 0.25, np.random.default_rng(0))
     lost, gained = (((logits > 0) & (spoilt < 0)).sum((1, 2, 3)), ((logits < 0) & (spoilt > 0)).sum((1, 2, 3)))
     assert 20 < int(((lost > 0) & (gained == 0)).sum()) < 60
     assert 8 < int((gained > 0).sum()) < 40
     assert int(lost.max()) < 24 * 24 and int(((lost + gained) == 0).sum()) > 120
     empty = torch.full((4, 1, 8, 8), -5.0)
-    assert torch.equal(spoil(empty, 0.25, np.random.default_rng(0)), empty)
-    assert torch.equal(spoil(logits, 0.0, np.random.default_rng(0)), logits)
+    assert torch.equal(_spoil(empty, 0.25, np.random.default_rng(0)), empty)
+    assert torch.equal(_spoil(logits, 0.0, np.random.default_rng(0)), logits)
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ def test_frames_that_are_only_followed_have_no_loss_but_the_later_ones_teach_the
 
 
 def test_memory_is_of_prompts_and_the_last_frames() -> None:
-    past = Past([torch.full((1, 1, 1), float(t)) for t in range(10)], [torch.zeros(1, 1)] * 10, list(range(10)), [])
+    past = _Past([torch.full((1, 1, 1), float(t)) for t in range(10)], [torch.zeros(1, 1)] * 10, list(range(10)), [])
     past.conditioning[:] = [t in (0, 2) for t in range(10)]
     memory = past.memory(10, since_first=0, recent=6)
     assert memory.frames.flatten().tolist() == [0, 2, 4, 5, 6, 7, 8, 9]

@@ -105,58 +105,6 @@ def test_a_stage_may_keep_a_share_of_what_was_before_it(begin) -> None:
     torch.testing.assert_close(results[0.5], (results[0.0] + results[1.0]) / 2)
 
 
-def test_only_memory_and_presence_learn_where_objects_are_tracked(begin, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train, "validate", lambda *_, **how: {"tracked": float(how["tracked"])})
-    training = begin("run")
-    before = {key: tensor.clone() for key, tensor in training.network.state_dict().items()}
-    training.run((replace(STAGE, steps=2, regions=True, tracked=True, glances=True, frames=4, unlearned=1),))
-    changed = {key for key, tensor in training.network.state_dict().items() if not torch.equal(tensor, before[key])}
-    assert {key.split(".")[0] for key in changed} >= {"memory_attention", "memory_encoder", "sam_mask_decoder"}
-    assert all(key.startswith(train._MEMORY) for key in changed)
-
-
-def test_a_tracked_clip_is_not_cut_out_and_sometimes_faster(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
-
-    def make_clip(*_: object, frames: int, size: int, **__: object) -> Clip:
-        asked.append(frames)
-        images = np.broadcast_to(np.arange(frames, dtype=np.uint8)[:, None, None, None], (frames, size, size, 3))
-        return Clip(images.copy(), np.ones((frames, 2, size, size), bool))
-
-    monkeypatch.setattr(train, "make_clip", make_clip)
-    clips = train.Clips(small_bank(), replace(STAGE, regions=True, tracked=True), context=3.0, seed=1, first=0)
-    shown = [clips[number][0][0, :, 0, 0, 0].tolist() for number in range(40)]
-    assert clips[0][0].shape == (1, 2, 128, 128, 3)
-    assert set(asked) == {2, 4} and {tuple(times) for times in shown} == {(0, 1), (0, 2)}
-
-
-def test_the_refiner_learns_before_the_last_stage_alone(begin, monkeypatch: pytest.MonkeyPatch) -> None:
-    steps: list[int] = []
-
-    class Refining:
-        step = 7
-
-        def __init__(self, folder, network, *_: object, **how) -> None:
-            steps.append(how["steps"])
-            self.network = network
-
-        def run(self) -> dict[str, torch.Tensor]:
-            return {key: torch.full_like(one, 0.5) for key, one in self.network.mask_refiner.state_dict().items()}
-
-    monkeypatch.setattr(train.refining, "Refining", Refining)
-    stages = (STAGE, replace(STAGE, name="last", steps=1, frozen=16))
-    training = begin("run")
-    training.refine(9, before=1)
-    assert not steps, "there is a stage to come first"
-    training.run(stages[:1])
-    training.refine(9, before=1)
-    assert steps == [9]
-    assert all(bool((one == 0.5).all()) for one in training.network.mask_refiner.parameters())
-    training.run(stages)
-    training.refine(9, before=1)
-    assert steps == [9] and training.stage == 2
-
-
 def test_what_is_written_can_be_loaded_and_seen(begin, tmp_path: Path) -> None:
     target = tmp_path / "nano.safetensors"
     training = begin("run", target=target)

@@ -35,14 +35,3 @@ def test_the_truth_scores_high_and_nothing_scores_zero(
         assert values[prompt] >= overlap if overlap else values[prompt] == 0
     if answer == "nothing":
         assert values["presence"] == pytest.approx(1 - sum(seen) / len(seen))
-
-
-def test_what_is_tracked_is_followed_in_pictures_twice_as_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    def follow(network, images, masks, random, *, prompt, learned, spoilt):
-        assert images.shape[2:4] == masks.shape[3:5] == (256, 256) and spoilt == 0
-        return SimpleNamespace(overlaps=[{"mask": 0.75, "box": 0.5, "click": 0.25}[prompt]])
-
-    monkeypatch.setattr(validation, "follow", follow)
-    network = SimpleNamespace(device="cpu")
-    values = validate(network, small_bank(), size=128, seed=0, clips=2, regions=True, tracked=True)  # type: ignore[arg-type]
-    assert values == {"mask": 0.75, "box": 0.5, "click": 0.25}
