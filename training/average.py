@@ -22,5 +22,6 @@ class Average:
         self.state = {key: tensor.clone() for key, tensor in other.state.items()}
 
     def mix(self, other: Average, share: float) -> None:
+        """Takes the mean of both, weighted; share: of the other."""
         for key, tensor in other.state.items():
             self.state[key].lerp_(tensor, share)

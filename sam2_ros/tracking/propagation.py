@@ -20,7 +20,7 @@ from sam2_ros.network import NO_OBJECT, Choice, Features, Sam2, enlarge
 from .errors import BadPrompt
 from .history import Frame
 from .memory import MemoryBank
-from .sight import mask_input, pictures, place, point_input, resample, see, with_edges
+from .sight import mask_input, paste, pictures, place, point_input, resample, see
 from .tracks import Prompt, Readings
 from .visibility import View
 
@@ -127,9 +127,8 @@ class Propagation:
         if frame.image is None:
             return place(self.logits[self._index(rows)], frame, [self.regions[row] for row in rows])
         placed = torch.empty(len(rows), frame.height, frame.width, device=self.logits.device)
-        crops = {n: crop for n, row in enumerate(rows) if (crop := self.crops[row]) is not None}
+        crops, refined = self._close(rows)
         if crops:
-            refined = self._refined[self._index([rows[n] for n in crops])]
             placed[self._index(list(crops))] = place(refined, frame, list(crops.values()))
         if others := {n: row for n, row in enumerate(rows) if n not in crops}:
             kept = list(others.values())
@@ -284,18 +283,26 @@ class Propagation:
         self._refined[index] = refined
         # Also where the object is looked for next, and what is expected there.
         smooth = F.avg_pool2d(refined, 3, stride=1, padding=1, count_include_pad=False)
-        self.logits[index] = with_edges(self.logits[index], smooth, dict(enumerate(crops)), frame, regions)
+        self.logits[index] = paste(smooth, frame, crops, regions, self._size // 4)
         for row, crop in zip(kept, crops, strict=True):
             self.crops[row] = crop
 
     def _remember(self, rows: Sequence[int], features: Features, choice: Choice, frame: Frame) -> Tensor:
         """Memories (N, h * w, mem_dim) of the choices that are stored in these rows: of their masks, with refined edges
         if there are any, not of how sure each pixel is."""
-        crops = {n: crop for n, row in enumerate(rows) if (crop := self.crops[row]) is not None}
-        refined = self._refined[self._index([rows[n] for n in crops])]
-        seen = with_edges(enlarge(choice.raw), refined, crops, frame, [self.regions[row] for row in rows])
+        seen = enlarge(choice.raw)
+        crops, refined = self._close(rows)
+        if crops:
+            regions = [self.regions[rows[n]] for n in crops]
+            finer = paste(refined, frame, list(crops.values()), regions, self._size)
+            seen[self._index(list(crops))] = finer.to(seen.dtype)
         masks = (seen > 0) & (choice.score.view(-1, 1, 1, 1) > 0)
         return self._network.encode_memory(features.top, masks.to(self._network.dtype), choice.score)
+
+    def _close(self, rows: Sequence[int]) -> tuple[dict[int, SearchRegion], Tensor]:
+        """Where M of these rows, by their number, were looked at once more, and the logits (M, 1, R / 2, R / 2)."""
+        crops = {n: crop for n, row in enumerate(rows) if (crop := self.crops[row]) is not None}
+        return crops, self._refined[self._index([rows[n] for n in crops])]
 
     def _index(self, rows: Sequence[int]) -> Tensor:
         return upload(np.array(rows, np.int64), self.logits.device)

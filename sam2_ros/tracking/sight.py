@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -51,18 +51,12 @@ def pictures(network: Sam2, image: Tensor, regions: Sequence[SearchRegion], size
     return torch.cat(cuts)
 
 
-def with_edges(
-    logits: Tensor, refined: Tensor, crops: Mapping[int, SearchRegion], frame: Frame, regions: Sequence[SearchRegion]
+def paste(
+    logits: Tensor, frame: Frame, crops: Sequence[SearchRegion], regions: Sequence[SearchRegion], size: int
 ) -> Tensor:
-    """Logits (N, 1, s, s) of N regions; where some of them, by their number, have crops, refined ones (M, 1, r, r) of
-    those take their places."""
-    if not crops:
-        return logits
-    index = upload(np.array(list(crops), np.int64), logits.device)
-    ways = frame, list(crops.values()), [regions[n] for n in crops]
-    # Around a crop there is nothing of the object.
-    placed = OUTSIDE + resample(refined - OUTSIDE, *ways, logits.shape[-1], "zeros")
-    return logits.index_copy(0, index, placed.to(logits.dtype))
+    """Logits (N, 1, r, r) of N crops as (N, 1, size, size) of the regions that they lie in; around a crop there is
+    nothing of the object."""
+    return OUTSIDE + resample(logits - OUTSIDE, frame, crops, regions, size, "zeros")
 
 
 def place(logits: Tensor, frame: Frame, regions: Sequence[SearchRegion]) -> Tensor:
