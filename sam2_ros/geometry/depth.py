@@ -20,8 +20,8 @@ class DepthImage:
     unit: float
     """Metres that a value of 1 stands for."""
 
-    def metres(self, rows: slice, columns: slice) -> NDArray[np.float32]:
-        """(h, w) of a window of the image, a copy; 0 where the distance is not known."""
+    def metres(self, rows: slice | NDArray[np.intp], columns: slice | NDArray[np.intp]) -> NDArray[np.float32]:
+        """(h, w) of a window of the image, a copy; 0 where the distance is not known. Arrays are as from `np.ix_`."""
         window = self.pixels[rows, columns].astype(np.float32)
         if self.pixels.dtype.kind == "f":
             window[~((window > _NEAREST / self.unit) & (window < _FURTHEST / self.unit))] = 0.0

@@ -195,7 +195,10 @@ def _touches_edge(box: tuple[int, int, int, int], shape: tuple[int, ...]) -> boo
 
 
 def _thinned(pixels: Mask, most: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns of some of the pixels, evenly spread, about as many as asked for."""
-    step = max(1, round(np.sqrt(np.count_nonzero(pixels) / most)))
-    rows, columns = np.nonzero(pixels[::step, ::step])
-    return rows * step, columns * step
+    """Rows and columns of some of the pixels, as many as asked for. Drawn, since depth has holes in regular patterns,
+    of which any fixed step may hit nothing else; always the same ones."""
+    rows, columns = np.nonzero(pixels)
+    if len(rows) > most:
+        drawn = np.random.default_rng(0).integers(len(rows), size=most)
+        rows, columns = rows[drawn], columns[drawn]
+    return rows, columns

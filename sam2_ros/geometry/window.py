@@ -96,10 +96,14 @@ def points_around(box: Box, taken: Mask, depth: DepthImage, camera: Pinhole) -> 
     x0, y0, x1, y1 = box
     margin = max(8, max(x1 - x0, y1 - y0) // 3)
     step = max(1, round(np.sqrt((x1 - x0 + 2 * margin) * (y1 - y0 + 2 * margin) / _AROUND)))
-    rows, columns = _slices(box, margin, step)
-    metres = depth.metres(rows, columns)
-    rays = ray_table(camera)[rows, columns]
-    free = ~widened(np.ascontiguousarray(taken[rows, columns]), int(np.ceil(3 / step)))
+    # One of every so many rows and columns, drawn: depth may have holes that every step-th hits. Always the same ones.
+    random = np.random.default_rng(0)
+    lines = [np.arange(*one.indices(most)) for one, most in zip(_slices(box, margin, step), taken.shape, strict=True)]
+    drawn = [(line + random.integers(step, size=len(line))).clip(max=line[-1]) for line in lines]
+    places = np.ix_(*drawn)
+    metres = depth.metres(*places)
+    rays = ray_table(camera)[places]
+    free = ~widened(np.ascontiguousarray(taken[places]), int(np.ceil(3 / step)))
     free &= (metres > 0) & np.isfinite(rays[..., 0])
     return _points(metres[free], rays[free])
 

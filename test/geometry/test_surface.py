@@ -181,6 +181,17 @@ def test_with_thin_depth_it_is_refused_and_with_a_third_not(box_on_table: Any, c
     assert len(surface(masks[0], tuple(found[0].tolist()), masks[0], _with(depth, many, 0), camera).points) > 300
 
 
+@pytest.mark.parametrize("period, phase", [(period, phase) for period in (3, 4, 5) for phase in range(period)])
+def test_rows_without_depth_are_no_matter(scene: Any, camera: Pinhole, period: int, phase: int) -> None:
+    """As in depth that was made larger; whatever of it is looked at, some must be there."""
+    scene = scene()
+    scene.box((0.0, 0.0, 0.1), (0.2, 0.2, 0.2))
+    masks, found, depth = scene.view()
+    rows = np.arange(masks.shape[1])[:, None] % period == phase
+    seen = surface(masks[0], tuple(found[0].tolist()), masks[0], _with(depth, rows & (depth.pixels > 0), 0), camera)
+    assert seen.support is not None
+
+
 def test_a_tiny_object_is_refused(scene: Any, camera: Pinhole, boxes: Any) -> None:
     scene = scene()
     scene.box((0.0, 0.0, 0.01), (0.02, 0.02, 0.02))
