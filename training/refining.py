@@ -92,7 +92,7 @@ class Found(Dataset[tuple[Tensor, ...]]):
                 if kind == "mask":
                     continue
             mask, (record,) = tracks.masks[0], tracker._objects.values()
-            crop = tracker._propagation.crops[record.row]
+            crop = tracker._propagation.sights[record.row].crop
             if crop is not None and np.count_nonzero(mask & truth) > _FOUND * np.count_nonzero(mask | truth):
                 share = torch.from_numpy(cut_mask(truth, crop, self.network.config.refined_size))
                 yield *self.network.looked, share[None, None]

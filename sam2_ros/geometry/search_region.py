@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -95,12 +96,16 @@ class SearchRegion:
         scale = min(max(target.scale, smallest), grown) if sure else grown
         return SearchRegion.inside(target.x, target.y, scale)
 
-    def around_point(self, x: float, y: float, height: int, width: int) -> SearchRegion:
-        """A region of this one's size with a pixel of the image in its middle; this one if that is well inside."""
-        x, y = (x + 0.5) / width, (y + 0.5) / height
-        if max(abs(x - self.x), abs(y - self.y)) < _WELL_INSIDE * self.scale / 2:
+    def around_points(self, points: Sequence[tuple[float, float]], height: int, width: int) -> SearchRegion:
+        """This region if all these pixels of the image are well inside; otherwise one with them around its middle, of
+        the same size or as much larger as they need."""
+        places = (np.reshape(points, (-1, 2)) + 0.5) / (width, height)
+        if not len(places) or np.abs(places - (self.x, self.y)).max() < _WELL_INSIDE * self.scale / 2:
             return self
-        return SearchRegion.inside(x, y, self.scale)
+        low, high = places.min(axis=0), places.max(axis=0)
+        scale = max(self.scale, float((high - low).max()) / _WELL_INSIDE)
+        x, y = (low + high) / 2
+        return SearchRegion.inside(float(x), float(y), scale)
 
     def box_of(self, mask: NDArray[np.bool_], height: int, width: int) -> Box | None:
         """The box in an image of height x width pixels of a mask (h, w) of the region, of its main pieces: it does not
@@ -131,6 +136,8 @@ class SearchRegion:
         return x0, y0, x0 + wide, y0 + high
 
 
+WHOLE = SearchRegion()
+"""All of the image."""
 _PARTS = tuple(SearchRegion.inside(x, y, 0.6) for x, y in ((0.5, 0.5), (0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)))
 """They overlap, so that an object at an edge of one is inside another."""
 _GOLDEN = (math.sqrt(5) - 1) / 2

@@ -65,7 +65,7 @@ def load_network(
 
 
 def fingerprint(network: Sam2) -> str:
-    """SHA-256 of a network's sizes and weights, the same whatever precision it computes in and wherever it runs."""
+    """SHA-256 of a network's sizes and weights, the same wherever it runs, in float32 and in bfloat16."""
     digest = hashlib.sha256(json.dumps(asdict(network.config), sort_keys=True).encode())
     for key, tensor in sorted(network.state_dict().items()):
         digest.update(key.encode())
@@ -88,8 +88,10 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Sam2Config | None]:
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, not a dictionary
         except (SafetensorError, OSError) as error:
             raise CheckpointError(f"{path} is not a safetensors file: {error}") from error
-        config = Sam2Config.from_dict(json.loads(metadata["config"])) if "config" in metadata else None
-        return tensors, config
+        try:
+            return tensors, Sam2Config.from_dict(json.loads(metadata["config"])) if "config" in metadata else None
+        except (TypeError, ValueError, AttributeError) as error:
+            raise CheckpointError(f"{path} has sizes that this version does not know: {error}") from error
     if path.suffix not in (".pt", ".pth"):
         raise CheckpointError(f"{path} is not a checkpoint: its name must end in .pt, .pth or .safetensors")
     try:
@@ -98,7 +100,8 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Sam2Config | None]:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise CheckpointError(f"{path} is not a PyTorch checkpoint of plain tensors: {reason[0]}") from error
     tensors = content.get("model", content) if isinstance(content, dict) else {}
-    if not tensors or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
+    plain = isinstance(tensors, dict) and all(isinstance(tensor, Tensor) for tensor in tensors.values())
+    if not plain or not tensors:
         raise CheckpointError(f"{path} holds no state dict: it must be {{'model': state dict}} or a state dict")
     return tensors, None
 

@@ -22,8 +22,10 @@ def find_device(name: str, asked_by: str = "--device") -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-    except RuntimeError as error:
-        raise DeviceError(f"{asked_by} is {name!r}; it must be auto, cpu, cuda or cuda:N") from error
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise DeviceError(f"{asked_by} is {name!r}; it must be auto, cpu, cuda or cuda:N")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise DeviceError(
             f"{asked_by} is {name!r}, but PyTorch finds {torch.cuda.device_count()} GPUs; use auto or cpu"

@@ -111,7 +111,7 @@ class Hiera(nn.Module):
         self.pos_embed_window = nn.Parameter(torch.zeros(1, config.embed_dim, window, window))
         self.blocks = nn.ModuleList()
         self.ends: list[int] = []
-        self._position: tuple[object, Tensor] | None = None
+        self._positions: dict[object, Tensor] = {}
         inputs, heads = config.embed_dim, config.num_heads
         for stage, depth in enumerate(config.stages):
             for repeat in range(depth):
@@ -136,16 +136,16 @@ class Hiera(nn.Module):
     def position(self, height: int, width: int) -> Tensor:
         """(1, height, width, C): a coarse embedding stretched over the map plus one that repeats in every window.
 
-        Made once for a size, except in training.
+        Made once for a size, except in training, and never dropped: what a GPU replays reads it.
         """
         if torch.is_grad_enabled():
             return self._make_position(height, width)
         parts = self.pos_embed, self.pos_embed_window
         versions = (0 if part.is_inference() else part._version for part in parts)
         made_of = (height, width, *map(id, parts), *versions, parts[0].dtype, parts[0].device)
-        if self._position is None or self._position[0] != made_of:
-            self._position = made_of, self._make_position(height, width)
-        return self._position[1]
+        if made_of not in self._positions:
+            self._positions[made_of] = self._make_position(height, width)
+        return self._positions[made_of]
 
     def _make_position(self, height: int, width: int) -> Tensor:
         coarse = F.interpolate(self.pos_embed, size=(height, width), mode="bicubic")

@@ -7,6 +7,7 @@ one of NVIDIA's since Ampere, which have the memory and the arithmetic for it.
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from functools import cache
 
 import torch
@@ -45,11 +46,13 @@ def attend_to_memory(q: Tensor, k: Tensor, memory: Tensor, used: Tensor | None, 
     dtype = memory.dtype if shares == 1 else torch.float32
     summed = torch.empty(objects, shares, queries, width, device=q.device, dtype=dtype)
     weight = torch.empty(objects, shares, queries, device=q.device, dtype=torch.float32)
-    _attend[(blocks, shares, objects)](
-        q.contiguous(), k.contiguous(), memory.contiguous(), used.contiguous(), summed, weight,
-        queries, keys, keys - pointer_tokens, channels**-0.5 * math.log2(math.e),
-        channels=channels, width=width, rows=rows, step=step, shares=shares, num_warps=rows // 16, num_stages=stages,
-    )  # fmt: skip
+    # Triton runs on the current GPU, which need not be the tensors'.
+    with torch.cuda.device(q.device) if q.is_cuda else nullcontext():
+        _attend[(blocks, shares, objects)](
+            q.contiguous(), k.contiguous(), memory.contiguous(), used.contiguous(), summed, weight,
+            queries, keys, keys - pointer_tokens, channels**-0.5 * math.log2(math.e), channels=channels,
+            width=width, rows=rows, step=step, shares=shares, num_warps=rows // 16, num_stages=stages,
+        )  # fmt: skip
     if shares > 1:
         # Each share's sum is normalised; the weights say how much of the whole it is.
         summed = torch.einsum("nsl,nslw->nlw", torch.softmax(weight * math.log(2), dim=1), summed)

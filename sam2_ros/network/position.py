@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache
 
 import torch
 from torch import Tensor, nn
 
 
-@lru_cache(maxsize=32)
+@cache  # and never dropped: what a GPU replays reads it
 def sine_grid(channels: int, height: int, width: int, device: torch.device) -> Tensor:
     """(height * width, channels) float32: sines of y, then of x, each over a full turn of the image.
 
@@ -36,7 +36,7 @@ def sine_time(distance: Tensor, channels: int) -> Tensor:
     return torch.cat((angle.sin(), angle.cos()), dim=-1)
 
 
-@lru_cache(maxsize=32)
+@cache  # and never dropped: what a GPU replays reads it
 def rotary_table(channels: int, height: int, width: int, device: torch.device) -> Tensor:
     """(height * width, channels / 2, 2) float32: cosine and sine of axial rotary encoding, x in the first half.
 

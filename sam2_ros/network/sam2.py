@@ -164,7 +164,8 @@ class Sam2(nn.Module):
         """What a step returns, which is replayed if `replays`. recorded: whether this kind of arguments is worth it."""
         replaying = self.replays and self.device.type == "cuda" and torch.is_inference_mode_enabled()
         if recorded and replaying and not Replay.recording:
-            return step(first, *others)
+            with torch.cuda.device(first.device):  # on which recording goes on, whichever GPU the network is on
+                return step(first, *others)
         return step.function(first, *others)
 
     def encode_image(self, images: Tensor) -> Features:
@@ -332,7 +333,7 @@ class Sam2(nn.Module):
         """A mask prompt is its own answer: (N, 1, S, S) of 0 and 1."""
         edge = mask.shape[-1] // 4
         small = _shrink(20 * mask - 10, edge)
-        prompt = _shrink(self.mask_downsample(mask), edge)
+        prompt = self.mask_downsample(mask)
         objects = len(mask)
         points, labels = self.no_points(objects)
         answer = self.decode(features, features.top.expand(objects, -1, -1, -1), points, labels, prompt)

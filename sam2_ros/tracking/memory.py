@@ -86,11 +86,12 @@ class MemoryBank:
         self._conditions[rows, slot] = conditioning
 
     def _keep(self, row: int, slot: int) -> None:
-        """Moves a conditioning frame to a lasting slot: an empty one, or that of the oldest correction."""
+        """Moves a conditioning frame to a lasting slot: an empty one, or that of the oldest correction, unless it is
+        that itself. An object that is not searched for writes nothing, so that one may be moved after a newer one."""
         lasting = self._numbers[row, : self._lasting]
         free = np.flatnonzero(lasting == _EMPTY)
-        target = free[0] if len(free) else lasting.argsort()[1] if self._lasting > 1 else None
-        if target is not None:
+        target = free[0] if len(free) else np.append(lasting, self._numbers[row, slot]).argsort()[1]
+        if target < self._lasting:
             for content in (self._memories, self._pointers, self._numbers, self._conditions):
                 content[row, target] = content[row, slot]
 

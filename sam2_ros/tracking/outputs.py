@@ -69,28 +69,31 @@ class Outputs:
         in_view = (scores > limits) & (measures.areas > 0)
         # One copy to the host; float64 holds every area and score as it is.
         seen = torch.stack((in_view.double(), measures.areas.double(), scores.double()), dim=1).tolist()
-        searches = self._next_searches(numbers, in_view, frame)
+        searches = self._next_searches(numbers, before, in_view, frame)
         for record, view, search, (visible, area, score) in zip(records, before, searches, seen, strict=True):
             share = area / (frame.height * frame.width)
             record.views[frame.number] = View.after(view, frame.stamp, share, score, *search, in_view=bool(visible))
         return Look(rows, logits, masks & in_view[:, None, None], in_view, measures.only(in_view))
 
     def _next_searches(
-        self, rows: Sequence[int], in_view: Tensor, frame: Frame
+        self, rows: Sequence[int], before: Sequence[View | None], in_view: Tensor, frame: Frame
     ) -> list[tuple[SearchRegion, NDArray[np.bool_] | None]]:
         """Where to look on the next frame for the objects of these rows, some of which are in view on this one, and
         what is expected there, as in `View`."""
-        regions = [self._propagation.regions[row] for row in rows]
+        sights = [self._propagation.sights[row] for row in rows]
         if not self._search_context:
-            return [(region, None) for region in regions]
+            return [(sight.region, None) for sight in sights]
         size = (frame.height, frame.width)
         answers = (self._propagation.logits[rows, 0] > 0) & in_view[:, None, None]
         sure = (self._propagation.iou[rows] >= _SURE).tolist()
         searches: list[tuple[SearchRegion, NDArray[np.bool_] | None]] = []
-        for region, mask, one in zip(regions, answers.cpu().numpy(), sure, strict=True):
-            box = region.box_of(mask, *size)
-            following = region.after(box, *size, self._search_context, turn=frame.number, sure=one)
-            searches.append((following, region.mask_in(following, mask)))
+        for sight, view, mask, one in zip(sights, before, answers.cpu().numpy(), sure, strict=True):
+            if view is not None and not sight.searched:
+                searches.append((view.region, view.expected))
+                continue
+            box = sight.region.box_of(mask, *size)
+            following = sight.region.after(box, *size, self._search_context, turn=frame.number, sure=one)
+            searches.append((following, sight.region.mask_in(following, mask)))
         return searches
 
     def tracks(self, ids: tuple[int, ...], records: Sequence[ObjectRecord], frame: Frame, look: Look) -> Tracks:

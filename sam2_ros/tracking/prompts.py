@@ -10,13 +10,15 @@ from .tracks import Prompt
 
 
 def check(prompt: Prompt, height: int, width: int) -> Prompt:
-    """The prompt with its arrays as the tracker computes with them. Raises BadPrompt."""
+    """The prompt with its arrays as the tracker computes with them, and its own: it may be answered again later.
+    Raises BadPrompt."""
     points = _array(prompt.points, "points", (-1, 2))
-    labels = _array(prompt.labels, "labels", (-1,)).astype(np.int32)
+    labels = _array(prompt.labels, "labels", (-1,))
     if len(points) != len(labels):
         raise BadPrompt(f"there are {len(points)} points but {len(labels)} labels; each point needs one")
     if not np.isin(labels, (0, 1)).all():
-        raise BadPrompt(f"the labels are {labels.tolist()}; each must be 1, the object is here, or 0, it is not")
+        given = ", ".join(f"{label:g}" for label in labels.tolist())
+        raise BadPrompt(f"the labels are {given}; each must be 1, the object is here, or 0, it is not")
     for x, y in points.tolist():
         if not (-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5):
             raise BadPrompt(f"the point ({x:g}, {y:g}) is outside the image of {width}x{height} pixels")
@@ -28,12 +30,12 @@ def check(prompt: Prompt, height: int, width: int) -> Prompt:
         raise BadPrompt("the prompt is empty; give points, a box or a mask")
     if prompt.candidate not in (0, 1, 2):
         raise BadPrompt(f"the candidate is {prompt.candidate}; it must be 0, 1 or 2")
-    return Prompt(points, labels, box, mask, prompt.replace, prompt.candidate)
+    return Prompt(points, labels.astype(np.int32), box, mask, prompt.replace, prompt.candidate)
 
 
 def _array(values: object, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
     try:
-        array = np.asarray(values, np.float32).reshape(shape)
+        array = np.array(values, np.float32).reshape(shape)
     except (TypeError, ValueError) as error:
         raise BadPrompt(f"the {name} cannot be read as numbers of shape {shape}: {error}") from error
     if not np.isfinite(array).all():
@@ -55,7 +57,7 @@ def _box(values: object, height: int, width: int) -> NDArray[np.float32]:
 
 
 def _mask(values: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool_]:
-    mask = np.asarray(values).astype(bool)
+    mask = np.array(values).astype(bool)
     if mask.shape != (height, width):
         raise BadPrompt(f"the mask's shape is {mask.shape}; it must be the image's, {(height, width)}")
     if not mask.any():

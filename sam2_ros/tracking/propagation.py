@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sam2_ros.geometry.boxes import box_around
 from sam2_ros.geometry.masks import OUTSIDE
-from sam2_ros.geometry.search_region import SearchRegion, main_pieces
+from sam2_ros.geometry.search_region import WHOLE, SearchRegion, main_pieces
 from sam2_ros.geometry.transfer import download, upload
 from sam2_ros.network import NO_OBJECT, Choice, Features, Sam2, enlarge
 
@@ -40,6 +40,19 @@ _Click = tuple[float, float, int]
 """x, y in pixels of the image, and label; 2 and 3 are the corners of a box."""
 
 
+@dataclass(frozen=True)
+class Sight:
+    """What of a frame the answer in a row was found in."""
+
+    region: SearchRegion = WHOLE
+    """Of the image, to which the logits belong; of an object that was not searched for, where it would be."""
+    searched: bool = True
+    drawn: bool = False
+    """Whether somebody drew the mask, all of which is meant."""
+    crop: SearchRegion | None = None
+    """Where the mask was refined, if it was."""
+
+
 class Propagation:
     """The answers on the newest frame that each row was given, and the memory behind them."""
 
@@ -55,16 +68,11 @@ class Propagation:
         """(rows,) object score logits."""
         self.iou = torch.zeros(rows, device=network.device)
         """(rows,)"""
-        self.regions = [SearchRegion()] * rows
-        """Of the image, to which the logits belong."""
+        self.sights = [Sight()] * rows
         edge = network.config.refined_size // 2
         self._refined = torch.zeros(rows, 1, edge, edge, device=network.device)
         """(rows, 1, R / 2, R / 2), R for refined_size: logits with finer edges, of the crops; the others are a coarse
         picture of them then."""
-        self.crops: list[SearchRegion | None] = [None] * rows
-        """Where masks were refined."""
-        self._drawn = [False] * rows
-        """Whether somebody drew the mask, all of which is meant."""
 
     def follow(self, rows: Sequence[int], frame: Frame, views: Sequence[View], wary: Sequence[bool]) -> None:
         """Tracks the objects of these rows onto a frame and remembers the answers.
@@ -84,26 +92,29 @@ class Propagation:
             memory = self._remember(rows, features, choice, frame)
         self._bank.write(rows, frame.number, memory, choice.pointer, conditioning=False)
 
-    def rest(self, rows: Sequence[int], scores: Sequence[float]) -> None:
+    def rest(self, rows: Sequence[int], views: Sequence[View]) -> None:
         """Leaves objects out of view that are not searched for on a frame, which they do not remember then.
 
-        scores: their object score logits when they last were.
+        views: of each on the frame before.
         """
         index = self._index(rows)
         self.logits[index] = NO_OBJECT
-        for row in rows:
-            self.crops[row] = None
-        self.scores[index] = upload(np.array(scores, np.float32), self.scores.device)
+        for row, view in zip(rows, views, strict=True):
+            self.sights[row] = Sight(view.region, searched=False)
+        self.scores[index] = upload(np.array([view.score for view in views], np.float32), self.scores.device)
         self.iou[index] = 0
 
     def prompt(self, row: int, frame: Frame, prompts: Sequence[Prompt], view: View | None) -> Readings:
-        """Answers all prompts of one object on a frame in their order, and remembers the last answer.
+        """Answers all prompts of one object on a frame in their order, from the last on that forgets those before it,
+        and remembers the last answer.
 
         view: of it on the frame before; None for an object that has no memory before this frame. Returns the readings
         of the last prompt.
         """
         begins = view is None
-        region = self._region(frame, prompts, None if view is None else view.region)
+        forgotten = [n for n, prompt in enumerate(prompts) if prompt.replace or prompt.mask is not None]
+        prompts = prompts[forgotten[-1] if forgotten else 0 :]
+        region = self._region(frame, prompts, view)
         expected = None
         if view is not None and view.expected is not None:
             expected = view.region.mask_in(region, view.expected)
@@ -125,31 +136,34 @@ class Propagation:
         """(N, H, W) logits of the answers in these rows, where they lie in the frame; of search regions, without what
         strays and with refined edges, unless somebody drew them."""
         if frame.image is None:
-            return place(self.logits[self._index(rows)], frame, [self.regions[row] for row in rows])
+            return place(self.logits[self._index(rows)], frame, [self.sights[row].region for row in rows])
         placed = torch.empty(len(rows), frame.height, frame.width, device=self.logits.device)
         crops, refined = self._close(rows)
         if crops:
             placed[self._index(list(crops))] = place(refined, frame, list(crops.values()))
         if others := {n: row for n, row in enumerate(rows) if n not in crops}:
             kept = list(others.values())
-            logits = _without_strays(self.logits[self._index(kept)], [self._drawn[row] for row in kept])
-            placed[self._index(list(others))] = place(logits, frame, [self.regions[row] for row in kept])
+            logits = _without_strays(self.logits[self._index(kept)], [self.sights[row].drawn for row in kept])
+            placed[self._index(list(others))] = place(logits, frame, [self.sights[row].region for row in kept])
         return placed
 
-    def _region(self, frame: Frame, prompts: Sequence[Prompt], region: SearchRegion | None) -> SearchRegion:
-        """Where prompts of one object are to be answered; region: where it would be looked for without them."""
+    def _region(self, frame: Frame, prompts: Sequence[Prompt], view: View | None) -> SearchRegion:
+        """Where prompts of one object are to be answered; view: of it on the frame before."""
         if frame.image is None:
             return SearchRegion()
         size, context = (frame.height, frame.width), self._network.config.search_context
-        given = [box_around(prompt.mask) if prompt.mask is not None else prompt.box for prompt in prompts]
-        boxes = [tuple(map(float, box)) for box in given if box is not None]
+        given = [prompt.box for prompt in prompts if prompt.box is not None][-1:]  # the others no longer count
+        given += [np.array(box_around(prompt.mask)) for prompt in prompts if prompt.mask is not None]
+        boxes = [tuple(box.tolist()) for box in given]
         clicks = [(x, y) for prompt in prompts for x, y in prompt.points[prompt.labels == 1].tolist()]
         if boxes:
-            # All of what was ever said on this frame, since what came first counts too.
+            # All of what was said on this frame and still counts.
             x0, y0, x1, y1 = zip(*boxes, *((x, y, x + 1, y + 1) for x, y in clicks), strict=True)
             return SearchRegion.around((min(x0), min(y0), max(x1), max(y1)), *size, context)
-        region = self._glance(frame, prompts, clicks) if region is None else region
-        return region.around_point(*clicks[-1], *size) if clicks else region
+        # The region of an object out of view is where it is searched for, and says nothing of its size.
+        known = view is not None and (view.in_view or not clicks)
+        region = view.region if view is not None and known else self._glance(frame, prompts, clicks)
+        return region.around_points(clicks, *size)
 
     def _glance(self, frame: Frame, prompts: Sequence[Prompt], clicks: Sequence[tuple[float, float]]) -> SearchRegion:
         """The region of what was clicked on, of which nobody has said how large it is: several sizes are tried, and
@@ -162,7 +176,7 @@ class Propagation:
         for scale in _TRIED if clicks else _TRIED[:1]:
             region = SearchRegion(scale=scale)
             for _ in range(2):
-                region = region.around_point(*clicks[-1], frame.height, frame.width) if clicks else region
+                region = region.around_points(clicks, frame.height, frame.width)
                 found, promise = self._promise(frame, first, region)
                 if found is None:
                     break
@@ -215,13 +229,12 @@ class Propagation:
         answered, clicks = tracked, list[_Click]()
         for prompt in prompts:
             if prompt.mask is not None:
-                clicks, order = [], None
+                order = None
                 choice = network.take_mask(features, mask_input(prompt.mask, frame, region, self._size, network))
             else:
-                clicks = _merged([] if prompt.replace else clicks, prompt)
-                earlier = tracked if prompt.replace else answered
+                clicks = _merged(clicks, prompt)
                 points = self._point_input(clicks, frame, region)
-                choice, order = self._answer_clicks(features, conditioned, points, earlier, prompt.candidate)
+                choice, order = self._answer_clicks(features, conditioned, points, answered, prompt.candidate)
             answered = choice
         masks, iou = (choice.raw, choice.iou) if order is None else order
         placed = place(masks, frame, [region] * len(masks)) > 0
@@ -258,7 +271,7 @@ class Propagation:
         drawn: bool = False,
     ) -> None:
         for row, region in zip(rows, regions, strict=True):
-            self.regions[row], self._drawn[row], self.crops[row] = region, drawn, None
+            self.sights[row] = Sight(region, drawn=drawn)
         index = self._index(rows)
         self.logits[index] = choice.raw.float()
         self.scores[index] = choice.score.float()
@@ -269,13 +282,13 @@ class Propagation:
     def _refine(self, rows: Sequence[int], embedding: Tensor, frame: Frame) -> None:
         """Looks at the masks in these rows once more, from close by; embedding: (N, C / 8, S / 4, S / 4) of each."""
         (masks,) = download(self.logits[self._index(rows), 0] > 0)
-        boxes = [self.regions[row].box_of(mask, *frame.seen) for row, mask in zip(rows, masks, strict=True)]
+        boxes = [self.sights[row].region.box_of(mask, *frame.seen) for row, mask in zip(rows, masks, strict=True)]
         found = {n: SearchRegion.around(box, *frame.seen, _CLOSE) for n, box in enumerate(boxes) if box is not None}
         if frame.image is None or not found:
             return
         network, size = self._network, self._network.config.refined_size
         kept, crops = [rows[n] for n in found], list(found.values())
-        index, regions = self._index(kept), [self.regions[row] for row in kept]
+        index, regions = self._index(kept), [self.sights[row].region for row in kept]
         given = torch.cat((self.logits[index], embedding[self._index(list(found))].float()), dim=1)
         given = resample(given, frame, regions, crops, size // 2).to(network.dtype)
         seen = pictures(network, frame.image, crops, size)
@@ -285,7 +298,7 @@ class Propagation:
         smooth = F.avg_pool2d(refined, 3, stride=1, padding=1, count_include_pad=False)
         self.logits[index] = paste(smooth, frame, crops, regions, self._size // 4)
         for row, crop in zip(kept, crops, strict=True):
-            self.crops[row] = crop
+            self.sights[row] = replace(self.sights[row], crop=crop)
 
     def _remember(self, rows: Sequence[int], features: Features, choice: Choice, frame: Frame) -> Tensor:
         """Memories (N, h * w, mem_dim) of the choices that are stored in these rows: of their masks, with refined edges
@@ -293,7 +306,7 @@ class Propagation:
         seen = enlarge(choice.raw)
         crops, refined = self._close(rows)
         if crops:
-            regions = [self.regions[rows[n]] for n in crops]
+            regions = [self.sights[rows[n]].region for n in crops]
             finer = paste(refined, frame, list(crops.values()), regions, self._size)
             seen[self._index(list(crops))] = finer.to(seen.dtype)
         masks = (seen > 0) & (choice.score.view(-1, 1, 1, 1) > 0)
@@ -301,7 +314,7 @@ class Propagation:
 
     def _close(self, rows: Sequence[int]) -> tuple[dict[int, SearchRegion], Tensor]:
         """Where M of these rows, by their number, were looked at once more, and the logits (M, 1, R / 2, R / 2)."""
-        crops = {n: crop for n, row in enumerate(rows) if (crop := self.crops[row]) is not None}
+        crops = {n: crop for n, row in enumerate(rows) if (crop := self.sights[row].crop) is not None}
         return crops, self._refined[self._index([rows[n] for n in crops])]
 
     def _index(self, rows: Sequence[int]) -> Tensor:

@@ -76,8 +76,8 @@ def unpack(data: bytes, origin: Origin, device: torch.device) -> SavedObject:
     except (SafetensorError, ValueError) as error:
         raise BadMemory(f"these {len(data)} bytes are no safetensors file: {error}") from error
     try:
-        facts = json.loads(header["__metadata__"][_KIND])
-    except (KeyError, ValueError) as error:
+        facts = dict(json.loads(header["__metadata__"][_KIND]))
+    except (KeyError, TypeError, ValueError) as error:
         raise BadMemory("this is a safetensors file, but not one that holds an object's memory") from error
     for key, name, wanted in (
         ("version", "version of the format", _VERSION),

@@ -113,6 +113,7 @@ def mask_input(mask: NDArray[np.bool_], frame: Frame, region: SearchRegion, size
     if image.shape[-2:] != (size, size):
         image = F.interpolate(image, size=(size, size), mode="bilinear", antialias=True)
     image = (image >= 0.5).to(network.dtype)
-    if not image.any():
+    # An answer has a quarter of the input's pixels: what vanishes there would be an object without a pixel.
+    if not (F.interpolate(image.float(), size=(size // 4,) * 2, mode="bilinear", antialias=True) > 0.5).any():
         raise BadPrompt(f"the mask of {mask.sum()} pixels is too small for the network's input of {size}")
     return image

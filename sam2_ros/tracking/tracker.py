@@ -194,7 +194,8 @@ class Tracker:
         return self._propagation.preview(frame, check(prompt, frame.height, frame.width))
 
     def set_visibility(self, *, show_above: float, hide_below: float, lost_after: float, non_overlap: bool) -> None:
-        """Changes what the constructor was given, from the next image on. Raises ValueError for what cannot be."""
+        """Changes what the constructor was given, from the next answer on, be it on the newest image once more. Raises
+        ValueError for what cannot be."""
         self._thresholds = Thresholds(show_above, hide_below, lost_after)
         self._outputs = self._make_outputs(non_overlap)
 
@@ -313,7 +314,7 @@ class Tracker:
             lost = [self._thresholds.state(view, frame.stamp) == State.LOST and view.share < _SMALL for view in views]
             self._propagation.follow(searched, frame, views, wary=lost)
         if resting := [row for row in before if row not in searched]:
-            self._propagation.rest(resting, [before[row].score for row in resting])
+            self._propagation.rest(resting, [before[row] for row in resting])
 
     def _retrace(self, object_id: int | None, record: ObjectRecord, start: int) -> Tracks:
         """Goes through the frames from `start` on again, with the prompts that the record has for them.
@@ -384,7 +385,7 @@ def track_together(
         fine, middle, top = (maps.split(1) for maps in (features.fine, features.middle, features.top))
         encoded = [Features(*own) for own in zip(fine, middle, top, strict=True)]
     together = zip(trackers, encoded, pixels, stamps, strict=True)
-    return [tracker._advance(own, image, stamp) for tracker, own, image, stamp in together]
+    return [tracker._advance(own, image, int(stamp)) for tracker, own, image, stamp in together]
 
 
 def _check_image(image: NDArray[np.uint8]) -> None:

@@ -78,7 +78,8 @@ class Tracks:
     areas: NDArray[np.int64]
     """(N,) pixels."""
     scores: NDArray[np.float32]
-    """(N,) object score logits of the occlusion head; the object is in view where they are above 0."""
+    """(N,) object score logits of the occlusion head: above 0 SAM 2 has the object in view. Here `states` say so, which
+    follow from them and from what was before."""
     visibility: NDArray[np.float32]
     """(N,) probability that the object is in view: the sigmoid of the scores."""
     iou: NDArray[np.float32]

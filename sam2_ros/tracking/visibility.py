@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sam2_ros.geometry.search_region import SearchRegion
+from sam2_ros.geometry.search_region import WHOLE, SearchRegion
 
 from .tracks import State
-
-_WHOLE = SearchRegion()
 
 _IN_PART = 0.8
 """Probability above which an object is believed to be in a part of the image that is looked through for it: of the many
@@ -69,7 +67,7 @@ class View:
     """Of the image that it covered then."""
     score: float
     """Object score logit of the newest frame up to this one on which it was searched for."""
-    region: SearchRegion = _WHOLE
+    region: SearchRegion = WHOLE
     """Where to look for it on the next frame."""
     expected: NDArray[np.bool_] | None = None
     """(S / 4, S / 4) its mask in that region if it stays where it is; None for a network without search regions."""
@@ -80,7 +78,7 @@ class View:
         stamp: int,
         share: float,
         score: float,
-        region: SearchRegion = _WHOLE,
+        region: SearchRegion = WHOLE,
         expected: NDArray[np.bool_] | None = None,
         *,
         in_view: bool,

@@ -93,11 +93,17 @@ def test_stray_pieces_do_not_count_but_halves_do() -> None:
     assert not main_pieces(mask & False).any()
 
 
-def test_a_point_well_inside_moves_nothing_and_any_other_is_in_the_middle() -> None:
+def test_points_well_inside_move_nothing_and_any_others_are_around_the_middle() -> None:
     region = SearchRegion(0.5, 0.5, 0.5)
-    assert region.around_point(229, 199, height=400, width=400) is region
-    assert region.around_point(299.5, 199.5, height=400, width=400) == SearchRegion(0.75, 0.5, 0.5)
-    assert region.around_point(399, 199.5, height=400, width=400).x == 0.75
+    assert region.around_points([], height=400, width=400) is region
+    assert region.around_points([(229, 199), (199, 150)], height=400, width=400) is region
+    assert region.around_points([(299.5, 199.5)], height=400, width=400) == SearchRegion(0.75, 0.5, 0.5)
+    assert region.around_points([(399, 199.5)], height=400, width=400).x == 0.75
+
+
+def test_a_region_grows_to_hold_points_that_are_far_from_each_other() -> None:
+    region = SearchRegion(0.5, 0.5, 0.25).around_points([(79.5, 199.5), (239.5, 239.5)], height=400, width=400)
+    assert (region.x, region.y, region.scale) == pytest.approx((0.4, 0.55, 0.5))
 
 
 def test_pixels_of_an_odd_image() -> None:

@@ -11,7 +11,16 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from sam2_ros.network import CheckpointError, Sam2, Sam2Config, find_dtype, load_network, weights_path
+from sam2_ros.network import (
+    CheckpointError,
+    DeviceError,
+    Sam2,
+    Sam2Config,
+    find_device,
+    find_dtype,
+    load_network,
+    weights_path,
+)
 from sam2_ros.network.config import NAMED
 from sam2_ros.network.device import quicker_dtype
 
@@ -137,6 +146,25 @@ def test_a_file_of_something_else(tmp_path: Path) -> None:
     torch.save({"epoch": 3}, tmp_path / "other.pt")
     with pytest.raises(CheckpointError, match="holds no state dict"):
         load_network(tmp_path / "other.pt")
+
+
+def test_one_tensor_is_no_state_dict(tmp_path: Path) -> None:
+    torch.save({"model": torch.zeros(3)}, tmp_path / "other.pt")
+    with pytest.raises(CheckpointError, match="holds no state dict"):
+        load_network(tmp_path / "other.pt")
+
+
+@pytest.mark.parametrize("config", ['{"colour": 3}', '{"image_size": 100}', "[1]", "{"])
+def test_sizes_in_a_file_that_are_not_known(tmp_path: Path, config: str) -> None:
+    save_file({"x": torch.zeros(1)}, tmp_path / "newer.safetensors", metadata={"config": config})
+    with pytest.raises(CheckpointError, match="newer.safetensors has sizes that this version does not know"):
+        load_network(tmp_path / "newer.safetensors")
+
+
+@pytest.mark.parametrize("name", ["mps", "meta", "gpu", "cuda:-1x"])
+def test_a_device_that_it_does_not_run_on(name: str) -> None:
+    with pytest.raises(DeviceError, match=f"--device is '{name}'; it must be auto, cpu, cuda or cuda:N"):
+        find_device(name)
 
 
 def test_a_name_that_is_neither_file_nor_model() -> None:

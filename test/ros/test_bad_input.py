@@ -83,7 +83,7 @@ def test_a_bad_image(node: Any, client: Any, object_id: int, until: Any, fields:
         ({"points": _point(64.0, 10.0)}, "the point (64, 10) is outside the image of 64x48 pixels"),
         ({"points": _point(-3.0, 10.0)}, "the point (-3, 10) is outside the image of 64x48 pixels"),
         ({"points": _point(float("nan"), 10.0)}, "the points are [[nan, 10.0]]; they must be finite"),
-        ({"points": _point(10.0, 10.0, label=7)}, "the labels are [7]; each must be 1"),
+        ({"points": _point(10.0, 10.0, label=7)}, "the labels are 7; each must be 1"),
         ({"box": [100.0, 10.0, 120.0, 20.0]}, "the box 100 10 120 20 is outside the image of 64x48 pixels"),
         ({"box": [30.0, 10.0, 20.0, 20.0]}, "the box 30 10 20 20 is empty"),
         ({"box": [30.0, 10.0, 20.0]}, "the box has 3 numbers; it needs x0 y0 x1 y1"),

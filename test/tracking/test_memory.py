@@ -88,6 +88,20 @@ def test_the_first_prompt_and_the_latest_corrections_outlive_the_ring(bank: Memo
     assert seen(bank, 80)["conditioning"] == [0, 30, 40]
 
 
+@pytest.mark.parametrize("lasting, expected", [(1, [0]), (3, [0, 30, 33])])
+def test_one_that_comes_late_to_the_lasting_ones_displaces_no_newer_one(
+    network: Sam2, lasting: int, expected: list[int]
+) -> None:
+    """The object rests on the frames that would have moved the correction of frame 5 in time."""
+    bank = MemoryBank(network, rows=1, conditioning=lasting, history=4, pixels=PIXELS)
+    ring = bank._ring
+    corrections = (0, 5, 30, 33)
+    for frame in range(33 + 2 * ring):
+        if frame % ring != 5 % ring or frame in (5, 5 + 3 * ring):
+            bank.write([0], frame, *memory(frame), conditioning=frame in corrections)
+    assert seen(bank, 33 + 2 * ring)["conditioning"] == expected
+
+
 def test_a_correction_out_of_the_latest_serves_as_a_recent_frame(bank: MemoryBank) -> None:
     for frame in range(4):
         bank.write([0], frame, *memory(frame), conditioning=True)

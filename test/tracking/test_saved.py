@@ -108,6 +108,7 @@ def test_what_does_not_fit_is_refused_with_the_reason(network: Sam2, original: T
             "version of the format 9; this tracker has 3",
         ),
         (Tracker(network), save({"x": torch.zeros(1)}), "not one that holds an object's memory"),
+        (Tracker(network), save({}, {"sam2_ros object memory": "[1]"}), "not one that holds an object's memory"),
         (Tracker(network), b"nonsense", "these 8 bytes are no safetensors file"),
         (Tracker(network), data[:-10], "are no safetensors file"),
         (Tracker(network), data.replace(b'\\"conditioning\\": 3', b'\\"conditioning\\": 0'), "have other shapes"),

@@ -13,9 +13,10 @@ import torch
 
 from sam2_ros.geometry.search_region import SearchRegion
 from sam2_ros.network import Answer, Sam2, Sam2Config
-from sam2_ros.tracking import Prompt, Tracker
+from sam2_ros.tracking import BadPrompt, Prompt, Tracker
 from sam2_ros.tracking.history import Frame
 from sam2_ros.tracking.outputs import Outputs
+from sam2_ros.tracking.propagation import Sight
 from sam2_ros.tracking.sight import mask_input, picture, place, point_input, resample, see
 from sam2_ros.tracking.visibility import Thresholds, View
 
@@ -84,16 +85,18 @@ def test_a_large_image_is_kept_small_and_its_answers_are_as_large_as_it_is(regio
 
 
 def test_a_small_object_is_seen_large(region_network: Sam2, whole_network: Sam2) -> None:
-    """A mask of 6x6 pixels, which is less than a pixel of the answer to the whole image, comes back as it was."""
+    """A mask of 6x6 pixels, which is less than a pixel of the answer to the whole image, comes back as it was; where
+    the whole image is seen it is refused, since it would be an object without a pixel."""
     mask = np.zeros((HEIGHT, WIDTH), bool)
     mask[50:56, 70:76] = True
-    overlap = {}
-    for name, network in (("regions", region_network), ("whole", whole_network)):
-        tracker = Tracker(network, capacity=1)
+    trackers = Tracker(region_network, capacity=1), Tracker(whole_network, capacity=1)
+    for tracker in trackers:
         tracker.track(image(0), 0)
-        answer = tracker.prompt(Prompt(mask=mask)).masks[0]
-        overlap[name] = (answer & mask).sum() / (answer | mask).sum()
-    assert overlap["regions"] > 0.8 > overlap["whole"]
+    answer = trackers[0].prompt(Prompt(mask=mask)).masks[0]
+    assert (answer & mask).sum() / (answer | mask).sum() > 0.8
+    with pytest.raises(BadPrompt, match="the mask of 36 pixels is too small for the network's input of 64"):
+        trackers[1].prompt(Prompt(mask=mask))
+    assert trackers[1].ids == ()
 
 
 def test_a_click_outside_the_region_is_answered_where_it_is(region_network: Sam2) -> None:
@@ -101,9 +104,9 @@ def test_a_click_outside_the_region_is_answered_where_it_is(region_network: Sam2
     tracker.track(image(0), 0)
     tracker.prompt(Prompt(box=np.array([10, 10, 30, 30])))
     tracker.track(image(1), 1)
-    before = tracker._propagation.regions[tracker._objects[1].row]
+    before = tracker._propagation.sights[tracker._objects[1].row].region
     tracker.prompt(Prompt(points=np.array([[150, 110]]), labels=np.array([1])), object_id=1)
-    after = tracker._propagation.regions[tracker._objects[1].row]
+    after = tracker._propagation.sights[tracker._objects[1].row].region
     x0, y0, x1, y1 = after.pixels(HEIGHT, WIDTH)
     assert x0 <= 150 < x1 and y0 <= 110 < y1
     assert after.scale == pytest.approx(before.scale)
@@ -144,17 +147,16 @@ def test_a_region_grows_until_one_is_sure(in_view: bool, iou: float, scale: floa
     logits = torch.full((2, 1, 16, 16), -5.0)
     logits[1, 0, 7:11, 7:11] = 5
     logits[1, 0, 0, 15] = 5
-    propagation: Any = SimpleNamespace(
-        regions=[SearchRegion(), SearchRegion(0.5, 0.5, 0.4)], logits=logits, iou=torch.tensor([1.0, iou])
-    )
+    sights = [Sight(), Sight(SearchRegion(0.5, 0.5, 0.4))]
+    propagation: Any = SimpleNamespace(sights=sights, logits=logits, iou=torch.tensor([1.0, iou]))
     outputs = Outputs(propagation, Thresholds(0.5, 0.5, 1.0), search_context=3.2, non_overlap=False)
-    ((region, expected),) = outputs._next_searches([1], torch.tensor([in_view]), frame())
+    ((region, expected),) = outputs._next_searches([1], [None], torch.tensor([in_view]), frame())
     assert region.scale == pytest.approx(scale)
     # The middle is that of the large piece: 9 of 16, in a region that begins at 0.3 of the image.
     assert region.x == pytest.approx(0.3 + 0.4 * 9 / 16 if in_view else 0.5)
     assert expected is not None
     # Where the piece is on the whole frame, seen through either region.
-    before = place(logits[1:], frame(), propagation.regions[1:])[0] > 0
+    before = place(logits[1:], frame(), [sights[1].region])[0] > 0
     after = place(torch.from_numpy(np.where(expected, 5.0, -5.0)).float()[None, None], frame(), [region])[0] > 0
     assert int((before & after).sum()) > 0.7 * int((before | after).sum()) if in_view else not after.any()
 
@@ -194,8 +196,8 @@ def test_what_strays_is_not_shown_but_all_that_was_drawn_is(region_network: Sam2
     shown = tracker.prompt(Prompt(mask=mask)).masks[0]
     assert shown[50, 50] and shown[108, 138]
     propagation = tracker._propagation
-    row = propagation._drawn.index(True)
-    propagation._drawn[row] = False
+    (row,) = (row for row, sight in enumerate(propagation.sights) if sight.drawn)
+    propagation.sights[row] = replace(propagation.sights[row], drawn=False)
     shown = (propagation.place([row], tracker._history.newest)[0] > 0).numpy()
     assert shown[50, 50] and not shown[90:].any()
 
@@ -232,7 +234,7 @@ def test_a_mask_has_the_edge_that_is_seen_from_close_by_unless_it_was_drawn(monk
     propagation, views = tracker._propagation, [record.views[1] for record in tracker._objects.values()]
     rows = [record.row for record in tracker._objects.values()]
     for row, shown, view, memory in zip(rows, seen.masks, views, remembered[-1], strict=True):
-        crop = propagation.crops[row]
+        crop = propagation.sights[row].crop
         assert crop is not None
         x0, y0, x1, y1 = crop.pixels(HEIGHT, WIDTH)
         expected = np.zeros((HEIGHT, WIDTH), bool)
@@ -275,11 +277,77 @@ def test_prompts_of_one_image_are_all_seen(region_network: Sam2) -> None:
     tracker = Tracker(region_network, capacity=1)
     tracker.track(image(0), 0)
     mask = np.zeros((HEIGHT, WIDTH), bool)
-    mask[5:15, 5:15] = True
+    mask[5:25, 5:25] = True
     tracker.prompt(Prompt(mask=mask))
     tracker.prompt(Prompt(box=np.array([130, 90, 150, 110])), object_id=1)
-    x0, y0, x1, y1 = tracker._propagation.regions[tracker._objects[1].row].pixels(HEIGHT, WIDTH)
+    x0, y0, x1, y1 = tracker._propagation.sights[tracker._objects[1].row].region.pixels(HEIGHT, WIDTH)
     assert x0 <= 5 and y0 <= 5 and x1 >= 150 and y1 >= 110
+
+
+def test_what_is_forgotten_does_not_say_where_to_look(region_network: Sam2) -> None:
+    """A box in one corner, then another or a mask in the opposite one, which takes its place."""
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[90:110, 130:150] = True
+    first, box = Prompt(box=np.array([5, 5, 15, 15])), np.array([130, 90, 150, 110])
+    for prompt in (Prompt(box=box, replace=True), Prompt(box=box), Prompt(mask=mask)):
+        corrected, fresh = Tracker(region_network, capacity=1), Tracker(region_network, capacity=1)
+        for tracker in (corrected, fresh):
+            tracker.track(image(0), 0)
+        corrected.prompt(first)
+        answers = corrected.prompt(prompt, object_id=1), fresh.prompt(replace(prompt, replace=False))
+        regions = [tracker._propagation.sights[tracker._objects[1].row].region for tracker in (corrected, fresh)]
+        assert regions[0] == regions[1]
+        if prompt.replace or prompt.mask is not None:  # another box is answered with the first one's mask in mind
+            np.testing.assert_array_equal(answers[0].logits, answers[1].logits)
+
+
+def test_all_clicks_on_one_image_are_seen(region_network: Sam2) -> None:
+    tracker = Tracker(region_network, capacity=1)
+    tracker.track(image(0), 0)
+    tracker.prompt(Prompt(box=np.array([10, 10, 20, 20])))
+    tracker.track(image(1), 1)
+    for click in ((15, 15), (150, 110)):
+        tracker.prompt(Prompt(points=np.array([click]), labels=np.array([1])), object_id=1)
+    x0, y0, x1, y1 = tracker._propagation.sights[tracker._objects[1].row].region.pixels(HEIGHT, WIDTH)
+    assert x0 <= 15 and y0 <= 15 and x1 > 150 and y1 > 110
+
+
+def test_a_click_on_what_was_lost_finds_its_size_as_the_first_click_did(
+    region_network: Sam2, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An object out of view is searched for in the whole image, which says nothing of how large it is."""
+    tracker = Tracker(region_network, capacity=1)
+    tracker.track(image(0), 0)
+    tracker.prompt(Prompt(box=np.array([40, 30, 60, 50])))
+    record, glanced = tracker._objects[1], SearchRegion(0.4, 0.4, 0.2)
+    monkeypatch.setattr(tracker._propagation, "_glance", lambda *_: glanced)
+    click = Prompt(points=np.array([[62, 46]]), labels=np.array([1]))
+    for stamp, in_view in ((1, True), (2, False)):
+        tracker.track(image(1), stamp)
+        number = tracker._history.newest.number
+        record.views[number - 1] = replace(record.views[number - 1], in_view=in_view, region=SearchRegion())
+        tracker.prompt(click, object_id=1)
+        record = tracker._objects[1]
+        assert tracker._propagation.sights[record.row].region == (SearchRegion() if in_view else glanced)
+
+
+def test_one_that_is_not_searched_for_is_still_where_it_was_to_be_looked_for(region_network: Sam2) -> None:
+    """Whatever was in its row before: `undo` and `load` build an object up in a free one."""
+    tracker = Tracker(region_network, capacity=2, search_every=3, hide_below=1.0, show_above=1.0)
+    tracker.track(image(0), 0)
+    tracker.prompt(Prompt(box=np.array([100, 70, 150, 110])))
+    tracker.remove(1)
+    tracker.prompt(Prompt(box=np.array([20, 20, 50, 50])))
+    for number in (1, 2, 3, 4):
+        tracker.track(image(number), number)
+    record = tracker._objects[2]
+    before = record.views[3]
+    assert not before.in_view and not tracker._propagation.sights[record.row].searched
+    assert record.views[4].region == before.region
+    expected = tracker.save(2)
+    tracker.prompt(Prompt(points=np.array([[30, 30]]), labels=np.array([1])), object_id=2)
+    tracker.undo(2)
+    assert tracker.save(2) == expected
 
 
 def test_without_objects_nothing_is_encoded(region_network: Sam2, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,7 +95,7 @@ def test_an_object_is_tracked_as_if_it_were_alone(network: Sam2) -> None:
             expected = alone.prompt(BOX)
             tracks = together.prompt(BOX)
         if number == 7:
-            together.prompt(Prompt(mask=np.eye(HEIGHT, WIDTH, dtype=bool)))
+            together.prompt(Prompt(mask=np.tri(HEIGHT, WIDTH, dtype=bool)))
         if number == 11:
             together.remove(1)
             together.prompt(click(5, 5))
@@ -233,7 +233,8 @@ def test_a_prompt_before_the_first_image(tracker: Tracker) -> None:
         (Prompt(), {}, BadPrompt, "the prompt is empty"),
         (click(80, 10), {}, BadPrompt, r"the point \(80, 10\) is outside the image of 80x48 pixels"),
         (click(float("nan"), 10), {}, BadPrompt, "must be finite"),
-        (click(10, 10, 2), {}, BadPrompt, r"the labels are \[2\]"),
+        (click(10, 10, 2), {}, BadPrompt, "the labels are 2;"),
+        (Prompt(points=np.ones((1, 2)), labels=np.array([1.9])), {}, BadPrompt, "the labels are 1.9;"),
         (Prompt(points=np.ones((2, 2)), labels=np.ones(1)), {}, BadPrompt, "there are 2 points but 1 labels"),
         (Prompt(box=np.array([20, 5, 10, 30])), {}, BadPrompt, "the box 20 5 10 30 is empty"),
         (Prompt(box=np.array([90, 5, 100, 30])), {}, BadPrompt, "is outside the image"),
