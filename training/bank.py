@@ -55,7 +55,8 @@ class Bank:
     """Of the photographs, those with marked things."""
 
     def split(self) -> tuple[Bank, Bank]:
-        """A bank for training and one for validation that share no picture."""
+        """A bank for training and one for validation that share no picture; of a photograph that is kept, what was cut
+        out of it (twenty of the cut-outs) may still be learnt from."""
         groups = (self.drawings, self.cutouts, self.photographs, self.models, self.tables)
         kept = [[one for n, one in enumerate(group) if n % _HELD_OUT] for group in groups]
         held_out = [list(group[::_HELD_OUT]) for group in groups]

@@ -102,7 +102,8 @@ class Refining:
     """The state of a run, as it is written to and read from its folder; what is drawn from begins anew."""
 
     def __init__(self, folder: Path, network: Sam2, bank: Bank, *, seed: int, steps: int) -> None:
-        self.folder, self.network, self.bank, self.seed, self.steps = folder, network, bank, seed, steps
+        self.folder, self.network, self.steps = folder, network, steps
+        self.found = Found(network, bank, seed=seed)  # by the network as it came, wherever the run goes on
         self.refiner = network.requires_grad_(False).mask_refiner.requires_grad_(True)
         self.optimiser = torch.optim.AdamW(self.refiner.parameters(), weight_decay=0.01)
         self.average, self.earlier = Average(self.refiner), Average(self.refiner)
@@ -139,8 +140,7 @@ class Refining:
 
     def _batches(self) -> Iterator[tuple[Tensor, ...]]:
         clips = range(_FIRST + self.step, _FIRST + self.steps)
-        found = Found(self.network, self.bank, seed=self.seed)
-        loader = DataLoader(found, None, sampler=clips, num_workers=2, prefetch_factor=8, worker_init_fn=_alone)
+        loader = DataLoader(self.found, None, sampler=clips, num_workers=2, prefetch_factor=8, worker_init_fn=_alone)
         pool, written = list[Tensor](), 0
         for number, fresh in enumerate(loader, start=self.step):
             pool = pool or [one.new_empty(_POOL, *one.shape[1:]) for one in fresh]

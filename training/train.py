@@ -3,13 +3,14 @@
     python -m training.train
 
 Runs in stages and writes a checkpoint every few minutes; the same command goes on where it stopped. What happens
-in a step depends on the seed and the step's number alone.
+in a step depends on the seed, the step's number and the number of processes alone. The model is written at the end.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -37,6 +38,7 @@ from .rollout import PROMPTS, learn_clicks, roll
 from .trunk import imagenet_weights
 from .validation import validate
 
+MODEL = "nano.safetensors"
 _PROMPT_SHARES = (0.3, 0.35, 0.35)
 _SHOWN = ("total", "focal", "dice", "iou", "presence")
 
@@ -191,13 +193,12 @@ class Training:
         seed: int,
         device: str,
         half: bool = False,
-        target: Path | None,
         rank: int = 0,
         ranks: int = 1,
     ) -> None:
         """half: bfloat16 where autocast has it so. rank, ranks: which of how many processes this is; the first one
         writes and prints."""
-        self.folder, self.seed, self.device, self.half, self.target = folder, seed, device, half, target
+        self.folder, self.seed, self.device, self.half = folder, seed, device, half
         self.rank, self.ranks = rank, ranks
         self.bank, self.held_out = bank.split()
         torch.manual_seed(seed)
@@ -222,19 +223,20 @@ class Training:
                 self.earlier.copy(self.average)
             if self.step < stage.steps:
                 self._run_stage(stage)
+            self._stored_optimiser = None  # of the stage that has ended
             self.average.mix(self.earlier, stage.earlier)
             self.stage, self.step = self.stage + 1, 0
             if self.rank == 0:
                 self._write(None)
 
-    def refine(self, steps: int) -> None:
-        """After all stages: what was learnt stays as it is, and the mask refiner learns from what it finds."""
+    def refine(self, steps: int, target: Path) -> None:
+        """After all stages: what was learnt stays as it is, and the mask refiner learns from what it finds. Writes the
+        model."""
         self.network.load_state_dict(self.average.state)
         refiner = refining.Refining(self.folder, self.network.eval(), self.bank, seed=self.seed, steps=steps)
         for key, tensor in refiner.run().items():
             self.average.state[f"mask_refiner.{key}"].copy_(tensor)
-        if self.target is not None:
-            export(self.average.state, self.config, self.target, steps=len(self.log) + refiner.step)
+        export(self.average.state, self.config, target, steps=len(self.log) + refiner.step)
 
     def _run_stage(self, stage: Stage) -> None:
         optimiser = self._optimiser(stage)
@@ -350,14 +352,14 @@ class Training:
             "stage": self.stage,
             "step": self.step,
             "seed": self.seed,
+            "log": self.log,
         }
         part = self.folder / "checkpoint.part"
         torch.save(content, part)
         part.replace(self.folder / "checkpoint.pt")
         (self.folder / "log.json").write_text(json.dumps(self.log))
         draw_curve(self.log, self.folder / "curve.png")
-        if self.target is not None:
-            export(self.average.state, self.config, self.target, steps=len(self.log))
+        export(self.average.state, self.config, self.folder / MODEL, steps=len(self.log))
 
     def _read(self, file: Path) -> None:
         content = torch.load(file, map_location=self.device, weights_only=True)
@@ -368,7 +370,7 @@ class Training:
         self.earlier.state = content["earlier"]
         self._stored_optimiser = content["optimiser"]
         self.stage, self.step = content["stage"], content["step"]
-        self.log = json.loads((self.folder / "log.json").read_text())
+        self.log = content["log"]
 
 
 def _rate(stage: Stage, step: int) -> float:
@@ -381,8 +383,10 @@ def _rate(stage: Stage, step: int) -> float:
 def main() -> None:
     torch.set_flush_denormal(True)  # numbers too small to matter would take a CPU many times as long
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=Path("build/training"), help="bank, checkpoint, log and curve")
-    parser.add_argument("--target", type=Path, default=Path("sam2_ros/checkpoints/nano.safetensors"))
+    parser.add_argument("--folder", type=Path, default=Path("build/training"), help="bank, checkpoint, log, curve, and "
+                        "the model as it is so far")  # fmt: skip
+    parser.add_argument("--target", type=Path, default=Path("sam2_ros/checkpoints") / MODEL, help="the model that is "
+                        "written at the end")  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--bfloat16", action="store_true", help="autocast: faster on a GPU and on processors with "
@@ -393,6 +397,9 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     load_bank(arguments.folder)  # prepared here once, not in every process
+    if arguments.rehearse:
+        shutil.rmtree(_rehearsal(arguments.folder), ignore_errors=True)  # or it would find that all had been done
+        _rehearsal(arguments.folder).mkdir()
     print(json.dumps([asdict(stage) for stage in _stages(arguments)]), flush=True)
     launch(arguments.processes, partial(_train, arguments))
 
@@ -403,26 +410,28 @@ def _stages(arguments: argparse.Namespace) -> tuple[Stage, ...]:
     return tuple(replace(stage, steps=max(1, stage.steps // 200)) for stage in STAGES)
 
 
+def _rehearsal(folder: Path) -> Path:
+    return folder / "rehearsal"
+
+
 def _train(arguments: argparse.Namespace, rank: int) -> None:
     bank = load_bank(arguments.folder)
     folder, target = arguments.folder, arguments.target
     if arguments.rehearse:
-        folder = folder / "rehearsal"
-        folder.mkdir(exist_ok=True)
-        target = folder / target.name
+        folder = _rehearsal(folder)
+        target = folder / MODEL
     training = Training(
         folder,
         bank,
         seed=arguments.seed,
         device=arguments.device,
         half=arguments.bfloat16,
-        target=target,
         rank=rank,
         ranks=arguments.processes,
     )
     training.run(_stages(arguments))
     if rank == 0:
-        training.refine(refining.STEPS // 200 if arguments.rehearse else refining.STEPS)
+        training.refine(refining.STEPS // 200 if arguments.rehearse else refining.STEPS, target)
 
 
 if __name__ == "__main__":

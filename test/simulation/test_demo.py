@@ -78,12 +78,13 @@ def test_a_box_outside_the_video_is_refused(capsys: pytest.CaptureFixture[str], 
 def test_a_video_is_tracked_from_its_first_image_and_its_film_written(
     capsys: pytest.CaptureFixture[str], clip: Path, tmp_path: Path
 ) -> None:
-    status = main(["--video", str(clip), "--box", "20,40,60,80", "--output", str(tmp_path / "out")])
+    # A rate that a busy machine keeps as well.
+    arguments = ["--video", str(clip), "--box", "20,40,60,80", "--rate", "3", "--output", str(tmp_path / "out")]
+    status = main(arguments)
     output = capsys.readouterr().out
     assert "prompted the object by box 20 40 60 80: object 1" in output
     assert "the source has ended" in output
-    last = output.splitlines()[-1]
-    assert last.startswith("tracked: " if status == 0 else "not tracked: "), last
+    assert status == 0 and output.splitlines()[-1].startswith("tracked: "), output
     film = cv2.VideoCapture(str(tmp_path / "out" / "overlay.mp4"))
     assert film.get(cv2.CAP_PROP_FRAME_COUNT) >= 5 and film.get(cv2.CAP_PROP_FRAME_WIDTH) == 160
     assert cv2.imread(str(tmp_path / "out" / "summary.png")).shape[1] == 1300

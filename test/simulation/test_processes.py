@@ -29,10 +29,18 @@ def test_a_death_is_reported_with_the_last_lines(capsys: pytest.CaptureFixture[s
     assert "  camera: sam2_ros camera: no-such-clip.mp4 does not exist" in capsys.readouterr().out
 
 
-def test_a_running_process_passes_the_check_and_stops_when_asked(tmp_path: Path) -> None:
+def test_a_running_process_passes_the_check_and_stops_when_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((20, 20, 3), np.uint8))
     process = Process("camera", ["camera", str(tmp_path), "--loop"])
-    time.sleep(3)
+    said: list[str] = []
+
+    def playing() -> bool:
+        said.append(capsys.readouterr().out)
+        return "playing at" in "".join(said)
+
+    _until(playing)
     process.check()
     assert not process.ended
     process.stop()

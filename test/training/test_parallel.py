@@ -1,4 +1,4 @@
-"""Training in two processes equals training in one."""
+"""Two processes learn from the mean of what each has seen."""
 
 from __future__ import annotations
 

@@ -56,12 +56,17 @@ def test_a_clip_in_which_nothing_is_found_is_empty(network: Sam2, monkeypatch: p
 def test_a_run_goes_on_where_it_stopped(network: Sam2, tmp_path: Path) -> None:
     before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
     Refining(tmp_path, network, small_bank(), seed=0, steps=2).run()
-    resumed = Refining(tmp_path, network, small_bank(), seed=0, steps=4)
+    again = Sam2(network.config).eval()
+    again.load_state_dict(before)
+    resumed = Refining(tmp_path, again, small_bank(), seed=0, steps=4)
     assert resumed.step == 2 and len(resumed.log) == 2
+    key = "mask_refiner.out.weight"
+    assert not torch.equal(again.state_dict()[key], before[key])
+    assert torch.equal(resumed.found.network.state_dict()[key], before[key]), "clips are followed as they were"
     kept = resumed.run()
     assert resumed.step == 4 and all(np.isfinite(entry).all() for entry in resumed.log)
     halves = {key for key, tensor in kept.items() if torch.equal(tensor, 0.5 * resumed.average.state[key])}
     assert halves >= {"out.weight", "out.bias"}, "half of what it adds is kept"
     assert torch.equal(kept["ups.0.weight"], resumed.average.state["ups.0.weight"]), "and all of the rest"
-    changed = {key for key, tensor in network.state_dict().items() if not torch.equal(tensor, before[key])}
+    changed = {key for key, tensor in again.state_dict().items() if not torch.equal(tensor, before[key])}
     assert changed and all(key.startswith("mask_refiner.") for key in changed), "all else stays as it is"

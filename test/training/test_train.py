@@ -34,7 +34,7 @@ def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
     def begin(name: str, **more) -> Training:
         (tmp_path / name).mkdir(exist_ok=True)
-        return Training(tmp_path / name, bank, **{"seed": 3, "device": "cpu", "target": None, **more})
+        return Training(tmp_path / name, bank, **{"seed": 3, "device": "cpu", **more})
 
     return begin
 
@@ -106,14 +106,25 @@ def test_a_stage_may_keep_a_share_of_what_was_before_it(begin) -> None:
 
 
 def test_what_is_written_can_be_loaded_and_seen(begin, tmp_path: Path) -> None:
-    target = tmp_path / "nano.safetensors"
-    training = begin("run", target=target)
+    training = begin("run")
     training.run((STAGE,))
-    network = load_network(target)
+    network = load_network(tmp_path / "run" / "nano.safetensors")
     assert network.config == Sam2Config.named("nano")
     expected = training.average.state["no_obj_ptr"]
     torch.testing.assert_close(network.no_obj_ptr.data, expected, rtol=1e-3, atol=1e-4)
     assert (tmp_path / "run" / "curve.png").stat().st_size > 1000
+
+
+def test_one_that_stopped_on_a_stages_last_step_begins_the_next_afresh(begin) -> None:
+    """What the optimiser knew of the stage that has ended is nothing to the next one, which may learn other layers."""
+    following = replace(STAGE, name="next", frozen=16, steps=1)
+    stopped = begin("stopped")
+    optimiser = stopped._optimiser(STAGE)
+    stopped.step = STAGE.steps
+    stopped._write(optimiser)
+    resumed = begin("stopped")
+    resumed.run((STAGE, following))
+    assert [entry["stage"] for entry in resumed.log] == ["next"]
 
 
 def test_another_seed_in_the_same_folder_is_refused(begin) -> None:
@@ -139,11 +150,16 @@ def test_a_rehearsal_goes_through_all_stages_and_leaves_a_run_alone(
     monkeypatch.setattr(train, "load_bank", lambda _: small_bank())
     monkeypatch.setattr(train, "STAGES", (replace(STAGE, steps=400), replace(STAGE, name="next", steps=100)))
     monkeypatch.setattr(train.refining, "STEPS", 400)
+    begun: list[str] = []
+    run_stage = Training._run_stage
+    monkeypatch.setattr(Training, "_run_stage", lambda self, stage: (begun.append(stage.name), run_stage(self, stage)))
     target = tmp_path / "nano.safetensors"
     monkeypatch.setattr("sys.argv", ["train", "--folder", str(tmp_path / "run"), "--target", str(target), "--rehearse"])
     train.main()
+    train.main()  # a second one goes the whole way as well
     rehearsal = tmp_path / "run" / "rehearsal"
     assert [entry["stage"] for entry in json.loads((rehearsal / "log.json").read_text())] == ["small"] * 2 + ["next"]
     assert torch.load(rehearsal / "refiner.pt")["step"] <= 2, "and refines"
+    assert begun == ["small", "next"] * 2
     assert load_network(rehearsal / "nano.safetensors").config == Sam2Config.named("nano")
     assert not target.exists() and (tmp_path / "run" / "checkpoint.pt").read_bytes() == kept
