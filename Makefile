@@ -1,8 +1,8 @@
 # make demo, make test, make lint, make train: each sets up what it needs in .venv.
 
 PYTHON ?= python3
-# The build of PyTorch; plain `torch` from PyPI brings several GB of CUDA. TORCH=torch takes it.
-TORCH ?= torch==2.13.0
+# What pip is to install: PyTorch's build for CPUs, since that of PyPI brings several GB of CUDA. TORCH=torch takes it.
+TORCH ?= --extra-index-url https://download.pytorch.org/whl/cpu torch==2.13.0
 VIDEO ?=
 BOX ?=
 ARGUMENTS ?=
@@ -41,11 +41,13 @@ clean:
 .venv/torch:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || \
 	  { echo 'sam2_ros needs Python 3.10 to 3.13; choose one with PYTHON=python3.12'; exit 1; }
-	@command -v cmake > /dev/null && command -v c++ > /dev/null || \
-	  { echo 'The messages need CMake and a C++ compiler: sudo apt-get install cmake g++'; exit 1; }
+	@command -v cmake > /dev/null && command -v c++ > /dev/null && $(PYTHON) -c 'import ensurepip, os, sysconfig; \
+	  os.stat(os.path.join(sysconfig.get_path("include"), "Python.h"))' 2> /dev/null || \
+	  { echo 'CMake, a C++ compiler, or something of Python is missing: sudo apt-get install cmake g++' \
+	    '$(notdir $(PYTHON))-dev $(notdir $(PYTHON))-venv'; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install '$(TORCH)'
+	$(BIN)/pip install $(TORCH)
 	@touch $@
 
 # The working tree's own modules are used; the messages are built again whenever their sources change.

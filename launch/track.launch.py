@@ -30,7 +30,7 @@ ARGUMENTS = {
     "namespace": ("", "namespace of the node"),
     "respawn": ("false", "true: start the node again when it ends; its objects are gone then"),
     "rviz": ("false", "true: start RViz, with the picture, and a cloud to click on where there is depth"),
-    "frame": ("", "RViz's fixed frame; empty: camera_optical_frame, the simulated camera's"),
+    "frame": ("", "RViz's fixed frame, one of your tf or the images' own; empty: the simulated camera's"),
 }
 
 
@@ -57,6 +57,9 @@ def _transport() -> list[SetEnvironmentVariable]:
 def _nodes(context: LaunchContext) -> list[Node]:
     given = {name: LaunchConfiguration(name).perform(context).strip() for name in ARGUMENTS}
     cameras = [name.strip() for name in given["cameras"].split(",") if name.strip()] or [""]
+    for name in ("camera_info", "depth"):
+        if len(cameras) > 1 and given[name] and "{camera}" not in given[name]:
+            raise RuntimeError(_without_name(name, given[name]))
     topics = {camera: _topics(given, camera) for camera in cameras}
     nodes = [_node(given, topics)]
     if _is_true("rviz", given["rviz"]):
@@ -68,14 +71,18 @@ def _topics(given: dict[str, str], camera: str) -> dict[str, str]:
     """What the node calls a camera's topics, to what they are called here."""
     image = given["image"]
     if camera and "{camera}" not in image:
-        raise RuntimeError(
-            f"with several cameras the argument image must say where each one's name comes, as in "
-            f"/{{camera}}/color/image_raw; it is {image!r}"
-        )
+        raise RuntimeError(_without_name("image", image))
     raw = image.removesuffix("/compressed")
     beside = raw[: raw.rfind("/") + 1]
     topics = {"image": image, "camera_info": given["camera_info"] or f"{beside}camera_info", "depth": given["depth"]}
     return {name: topic.replace("{camera}", camera) for name, topic in topics.items() if topic}
+
+
+def _without_name(name: str, topic: str) -> str:
+    return (
+        f"with several cameras the argument {name} must say where each one's name comes, as in "
+        f"/{{camera}}/color/image_raw; it is {topic!r}"
+    )
 
 
 def _node(given: dict[str, str], topics: dict[str, dict[str, str]]) -> Node:

@@ -75,7 +75,10 @@ def fingerprint(network: Sam2) -> str:
 
 def _not_there(name: str, path: Path) -> str:
     if name in NAMED:
-        return f"the weights of {name} are not at {path}; fetch them with: sam2_ros weights {name}"
+        return (
+            f"the weights of {name} are not at {path}; fetch them with: ros2 run sam2_ros weights {name}, or without "
+            f"ROS sam2_ros weights {name}"
+        )
     return f"{name!r} is neither a file nor the name of a model; the names are {', '.join(NAMED)}"
 
 

@@ -190,7 +190,7 @@ def _simulated(options: argparse.Namespace) -> tuple[Iterator[View], Pinhole]:
     try:
         from .tabletop import Tabletop
     except ImportError as error:
-        raise ImportError(f"the simulated tabletop needs MuJoCo ({error}): pip install 'sam2_ros[demo]'") from error
+        raise ImportError(f"the simulated tabletop needs MuJoCo ({error}): pip install mujoco") from error
     tabletop = Tabletop(options.seed, width=options.width or 640, height=options.height or 480)
     count = max(1, round(tabletop.period * options.rate))
     views = []

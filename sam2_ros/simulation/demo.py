@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
         command.error(f"--seconds {options.seconds:g} --rate {options.rate:g}: both must be above 0")
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        print(f"the demo needs {', '.join(missing)}: pip install 'sam2_ros[demo]'")
+        print(f"the demo needs {', '.join(missing)}: pip install {' '.join(missing)}")
         return 1
     options.output.mkdir(parents=True, exist_ok=True)
     demo = Demo(options)

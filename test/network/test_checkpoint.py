@@ -175,7 +175,7 @@ def test_a_name_that_is_neither_file_nor_model() -> None:
 def test_weights_that_were_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAM2_ROS_WEIGHTS", str(tmp_path))
     assert weights_path("sam2.1_hiera_tiny") == tmp_path / "sam2.1_hiera_tiny.pt"
-    with pytest.raises(CheckpointError, match="fetch them with: sam2_ros weights sam2.1_hiera_tiny"):
+    with pytest.raises(CheckpointError, match="fetch them with: ros2 run sam2_ros weights sam2.1_hiera_tiny,"):
         load_network("sam2.1_hiera_tiny")
 
 

@@ -186,6 +186,10 @@ def test_several_cameras(nodes: Any) -> None:
     ("given", "sentence"),
     [
         ({"cameras": "front,wrist"}, "with several cameras the argument image must say where each one's name comes"),
+        (
+            {"cameras": "front,wrist", "image": "/{camera}/image", "depth": "/depth"},
+            "with several cameras the argument depth must say where each one's name comes",
+        ),
         ({"rviz": "yes"}, "the argument rviz is 'yes'; it must be true or false"),
         ({"rate": "fast"}, "the argument rate is 'fast'; it must be a number"),
     ],
