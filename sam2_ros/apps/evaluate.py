@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,8 +62,6 @@ def main(arguments: list[str] | None = None) -> int:
     results, faults = _measure(network, sequences, options)
     if results:
         _print(network, results, options)
-        if options.json is not None:
-            options.json.write_text(json.dumps(_content(results), indent=2) + "\n")
     for fault in faults:
         print(f"sam2_ros evaluate: {fault}", file=sys.stderr)
     return 1 if faults else 0
@@ -123,10 +122,12 @@ def _make_room(options: argparse.Namespace) -> None:
             options.json.parent.mkdir(parents=True, exist_ok=True)
             if options.json.is_dir():
                 raise BadOption(f"--json {options.json} is a folder; it must be a file")
+            with tempfile.NamedTemporaryFile(dir=options.json.parent):
+                pass
         if options.pictures is not None:
             options.pictures.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadOption(f"{error.filename} cannot be written: {error.strerror}") from error
+        raise BadOption(f"{error.filename or options.json} cannot be written: {error.strerror}") from error
 
 
 def _measure(
@@ -153,14 +154,23 @@ def _measure(
                 faults.append(f"interrupted in {sequence.name}; the figures are those of the sequences before it")
                 break
             results.append(Result(sequence, followed))
-            if options.pictures is not None:
-                _draw(results[-1], options)
+            try:
+                _keep(results, options)
+            except OSError as error:
+                faults.append(f"{sequence.name} was measured, but {error}")
     return results, faults
 
 
-def _draw(result: Result, options: argparse.Namespace) -> None:
-    title = f"{result.sequence.name}, {options.model}, {options.prompt} prompt"
-    draw_sheet(options.pictures / f"{result.sequence.name}.png", title, result.sequence, result.followed)
+def _keep(results: Sequence[Result], options: argparse.Namespace) -> None:
+    """Writes what is asked for after each sequence, so that it is there whatever comes. Raises OSError."""
+    if options.json is not None:
+        part = options.json.with_name(options.json.name + ".part")
+        part.write_text(json.dumps(_content(results), indent=2) + "\n")
+        part.replace(options.json)
+    if options.pictures is not None:
+        last = results[-1]
+        title = f"{last.sequence.name}, {options.model}, {options.prompt} prompt"
+        draw_sheet(options.pictures / f"{last.sequence.name}.png", title, last.sequence, last.followed)
 
 
 def _print(network: Sam2, results: Sequence[Result], options: argparse.Namespace) -> None:

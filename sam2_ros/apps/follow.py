@@ -46,7 +46,7 @@ class Followed:
     notes: list[str] = field(default_factory=list)
     """What a reader of the figures should know."""
     shots: list[Shot] = field(default_factory=list)
-    """Evenly spaced over the sequence; none unless asked for."""
+    """Evenly spaced over the frames that have labels; none unless asked for."""
 
     @property
     def steady(self) -> list[float]:
@@ -104,8 +104,9 @@ class _Run:
         self._sequence, self._prompt = sequence, prompt
         self._known: dict[int, int] = {}
         self._refused: dict[int, str] = {}
-        last = len(sequence) - 1
-        self._shown = {round(k) for k in np.linspace(0, last, PICTURES)} if pictures else set()
+        labelled = [number for number, mask in enumerate(sequence.masks) if mask is not None]
+        shown = np.linspace(0, len(labelled) - 1, PICTURES if pictures else 0)
+        self._shown = {labelled[round(k)] for k in shown}
         self.result = Followed(FrameScores(len(sequence.ids), len(sequence)))
 
     def take(self, number: int, frame: LabelledFrame) -> None:

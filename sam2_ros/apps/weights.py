@@ -55,15 +55,15 @@ def fetch(url: str, target: Path, sha256: str) -> None:
 
     Raises DownloadError.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         _fetch_rest(url, part)
     except urllib.error.HTTPError as error:
         raise DownloadError(f"{url} answered {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException) as error:
         raise DownloadError(
-            f"the connection to {url} failed: {error}; the same command goes on from what has arrived"
+            f"{url} was not fetched to {part}: {error}; the same command goes on from what has arrived"
         ) from error
     found = _sum_of(part)
     if found != sha256:

@@ -73,8 +73,11 @@ def main(arguments: list[str] | None = None) -> int:
     if missing:
         print(f"the demo needs {', '.join(missing)}: pip install {' '.join(missing)}")
         return 1
-    options.output.mkdir(parents=True, exist_ok=True)
-    demo = Demo(options)
+    try:
+        options.output.mkdir(parents=True, exist_ok=True)
+        demo = Demo(options)
+    except OSError as error:
+        command.error(f"--output {options.output} cannot be written to: {error.strerror}")
     # As Ctrl-C: the camera and the tracker must not be left behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

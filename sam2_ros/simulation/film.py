@@ -15,12 +15,14 @@ class Film:
     the one before it stays."""
 
     def __init__(self, path: Path, rate: float) -> None:
-        """rate: images per second. Raises OSError if the file cannot be written."""
+        """rate: images per second. The file has its name once it is closed, if there were images. Raises OSError if it
+        cannot be written."""
         self.path = path
+        self._part = path.with_name(path.name + ".part")
         self.count = 0
         """Images written."""
         self._rate = rate
-        self._container = av.open(str(path), "w", format="mp4")
+        self._container = av.open(str(self._part), "w", format="mp4")
         self._stream: av.VideoStream | None = None
         self._first = 0
         self._last: NDArray[np.uint8] | None = None
@@ -50,6 +52,10 @@ class Film:
         if self._stream is not None:
             self._container.mux(self._stream.encode())
         self._container.close()
+        if self.count:
+            self._part.replace(self.path)
+        else:
+            self._part.unlink(missing_ok=True)
 
     def _write(self, stream: av.VideoStream, image: NDArray[np.uint8]) -> None:
         self._container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))

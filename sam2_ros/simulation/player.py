@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sam2_ros.geometry.label_files import UnreadableLabels, read_labels
+
 from .views import View
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
@@ -69,25 +71,25 @@ class Player:
             yield self._frame(
                 _read(file, cv2.IMREAD_COLOR),
                 _read_plain(depths) if root == nested and depths.exists() else None,
-                _read_plain(masks) if root == nested and masks.exists() else None,
+                _read_ids(masks) if root == nested and masks.exists() else None,
             )
 
     def _frame(
         self,
         picture: NDArray[Any],
         depth: NDArray[Any] | None = None,
-        labels: NDArray[Any] | None = None,
+        labels: NDArray[np.uint8] | None = None,
     ) -> View:
         if self.size is not None:
             smaller = self.size[0] < picture.shape[1]
             picture = _resized(picture, self.size, cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
             # Ids and distances must not be mixed with their neighbours'.
             depth = None if depth is None else _resized(depth, self.size, cv2.INTER_NEAREST)
-            labels = None if labels is None else _resized(labels, self.size, cv2.INTER_NEAREST)
+            labels = None if labels is None else np.asarray(_resized(labels, self.size, cv2.INTER_NEAREST), np.uint8)
         return View(
             np.ascontiguousarray(picture[..., ::-1], np.uint8),
-            None if depth is None else np.rint(depth * (1000 * self.depth_unit)).astype(np.uint16),
-            None if labels is None else labels.astype(np.uint8),
+            None if depth is None else _millimetres(depth, self.depth_unit),
+            labels,
         )
 
 
@@ -99,30 +101,26 @@ def _read(path: Path, mode: int) -> NDArray[Any]:
 
 
 def _read_plain(path: Path) -> NDArray[Any]:
-    """A mask or depth image: one channel, or the indices of a PNG with a palette, which OpenCV turns into colours."""
     picture = _read(path, cv2.IMREAD_UNCHANGED)
-    if picture.ndim == 2:
-        return picture
-    palette = _palette(path)
-    if palette is None:
-        raise Unplayable(f"{path} has {picture.shape[2]} channels: a mask or depth image has one")
-    weights = np.array([1, 256, 65536], np.uint32)  # blue, green, red
-    index_of = {int(colour): index for index, colour in reversed(list(enumerate(palette[:, ::-1] @ weights)))}
-    colours, places = np.unique(picture[..., :3].astype(np.uint32) @ weights, return_inverse=True)
-    indices: NDArray[np.uint8] = np.array([index_of[int(colour)] for colour in colours], np.uint8)
-    return indices[places].reshape(picture.shape[:2])
+    if picture.ndim != 2:
+        raise Unplayable(f"{path} has {picture.shape[2]} channels: a depth image has one")
+    return picture
 
 
-def _palette(path: Path) -> NDArray[np.uint32] | None:
-    """(N, 3) RGB of a PNG file, or None where it has none. A PNG is a row of chunks: length, name, data, checksum."""
-    data = path.read_bytes()
-    at = 8
-    while at + 8 <= len(data):
-        length, name = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        if name == b"PLTE":
-            return np.frombuffer(data, np.uint8, length, at + 8).reshape(-1, 3).astype(np.uint32)
-        at += length + 12
-    return None
+def _read_ids(path: Path) -> NDArray[np.uint8]:
+    try:
+        labels = read_labels(path)
+    except UnreadableLabels as error:
+        raise Unplayable(str(error)) from error
+    if labels.max() > 255:
+        raise Unplayable(f"{path} has an id of {labels.max()}: ids up to 255 can be played")
+    return labels.astype(np.uint8)
+
+
+def _millimetres(depth: NDArray[Any], unit: float) -> NDArray[np.uint16]:
+    """0, which is not known, where it is too far for 16 bits."""
+    far = np.rint(depth * (1000.0 * unit))
+    return np.where(far < 2**16, far, 0).astype(np.uint16)
 
 
 def _resized(picture: NDArray[Any], size: tuple[int, int], how: int) -> NDArray[Any]:

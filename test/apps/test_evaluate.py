@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sam2_ros.apps import follow
+from sam2_ros.apps import evaluate, follow
 from sam2_ros.apps.evaluate import main
 
 from .squares import ColourTracker, labels, write
@@ -77,6 +77,28 @@ def test_a_sequence_that_fails_on_the_way_does_not_cost_the_others(
     assert output.err.splitlines()[-1].endswith("00003.png is not an image that OpenCV can read")
 
 
+def test_pictures_show_frames_that_have_labels(tmp_path: Path, colour_tracker) -> None:
+    folder = write(tmp_path / "long", *[labels(id1=(10, 10, 16))] * 20)
+    for number, file in enumerate(sorted((folder / "masks").iterdir())):
+        if number not in (1, 2, 4):
+            file.unlink()
+    assert main([str(folder), "--pictures", str(tmp_path / "seen")]) == 0
+    assert (tmp_path / "seen" / "long.png").stat().st_size > 1000
+
+
+def test_a_picture_that_cannot_be_written_costs_no_figure(
+    folders: Path, tmp_path: Path, colour_tracker, monkeypatch, capsys
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("there is no room for the picture")
+
+    monkeypatch.setattr(evaluate, "draw_sheet", full)
+    figures = tmp_path / "figures.json"
+    assert main([str(folders), "--json", str(figures), "--pictures", str(tmp_path / "seen")]) == 1
+    assert list(json.loads(figures.read_text())["sequences"]) == ["one", "two"]
+    assert "one was measured, but there is no room for the picture" in capsys.readouterr().err
+
+
 def test_an_interrupt_leaves_the_figures_so_far(folders: Path, tmp_path: Path, monkeypatch, capsys) -> None:
     class Interrupted(ColourTracker):
         def track(self, image, stamp):
@@ -100,6 +122,7 @@ def test_an_interrupt_leaves_the_figures_so_far(folders: Path, tmp_path: Path, m
         (["data", "--device", "cuda:99"], "--device is 'cuda:99', but PyTorch finds "),
         (["data", "--json", "data"], "--json data is a folder; it must be a file"),
         (["data", "--json", "file/a.json"], "file cannot be written: "),
+        (["data", "--json", "/proc/a.json"], "/proc/"),
         (["data", "--frames", "2"], "the 2 frames of one leave nothing to measure"),
         (["data", "data"], "data/one and data/one have the same name; the figures of each sequence stand under"),
     ],

@@ -90,8 +90,14 @@ def test_a_wrong_sum_leaves_nothing_behind(server: str, tmp_path: Path) -> None:
 def test_what_is_not_there_and_who_does_not_answer(server: str, tmp_path: Path) -> None:
     with pytest.raises(DownloadError, match="/missing answered 404"):
         fetch(f"{server}/missing", tmp_path / "a.pt", SUM)
-    with pytest.raises(DownloadError, match="the connection to http://127.0.0.1:1/file failed"):
+    with pytest.raises(DownloadError, match="http://127.0.0.1:1/file was not fetched to .*a.pt.part: .*refused"):
         fetch("http://127.0.0.1:1/file", tmp_path / "a.pt", SUM)
+
+
+def test_a_folder_that_cannot_be(server: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DownloadError, match="was not fetched to .*file/a.pt.part: .*[Nn]ot a directory|File exists"):
+        fetch(f"{server}/file", tmp_path / "file" / "a.pt", SUM)
 
 
 def test_every_official_size_can_be_fetched_and_is_known_to_the_network() -> None:

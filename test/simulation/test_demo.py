@@ -50,6 +50,7 @@ def test_a_signal_ends_it_and_what_it_started(clip: Path, tmp_path: Path) -> Non
     (["--video", "clip.mp4", "--box", "5,1,4,3"], "x0 must be below x1"),
     (["--video", "clip.mp4", "--box", "1,2,3,4"], "clip.mp4 does not exist"),
     (["--seconds", "0"], "must be above 0"),
+    (["--output", __file__], f"--output {__file__} cannot be written to: File exists"),
 ])  # fmt: skip
 def test_wrong_arguments_get_one_sentence(
     capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str

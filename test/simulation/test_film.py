@@ -42,7 +42,10 @@ def test_images_that_come_too_fast_do_not_stretch_it(tmp_path: Path) -> None:
     assert 10 <= film.count <= 12
 
 
-def test_without_images_there_is_no_film(tmp_path: Path) -> None:
-    film = Film(tmp_path / "film.mp4", 10)
+def test_without_images_the_film_of_before_stays(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    path.write_bytes(b"before")
+    film = Film(path, 10)
     film.close()
     assert film.count == 0
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"before"]

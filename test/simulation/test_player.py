@@ -75,6 +75,27 @@ def test_a_mask_with_a_palette_gives_its_indices(tmp_path: Path, sequence: Path)
     np.testing.assert_array_equal(second.labels, _labels())
 
 
+def test_ids_that_share_a_colour_are_still_two(sequence: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    picture = image.fromarray(np.resize(np.arange(4, dtype=np.uint8), (20, 30)), mode="P")
+    picture.putpalette([0, 0, 0, 9, 9, 9, 9, 9, 9, 0, 0, 0])
+    picture.save(sequence / "masks" / "00001.png")
+    first = next(iter(Player(sequence)))
+    assert first.labels is not None and set(np.unique(first.labels)) == {0, 1, 2, 3}
+
+
+def test_an_id_that_has_no_place_is_refused(sequence: Path) -> None:
+    cv2.imwrite(str(sequence / "masks" / "00001.png"), np.full((20, 30), 256, np.uint16))
+    with pytest.raises(Unplayable, match="has an id of 256: ids up to 255 can be played"):
+        next(iter(Player(sequence)))
+
+
+def test_what_is_too_far_for_millimetres_is_not_known(sequence: Path) -> None:
+    cv2.imwrite(str(sequence / "depth" / "00001.png"), np.resize(np.array([16000, 20480], np.uint16), (20, 30)))
+    view = next(iter(Player(sequence, depth_unit=1 / 256)))
+    assert view.depth is not None and set(np.unique(view.depth)) == {0, 62500}
+
+
 def test_a_video_is_played_and_loops(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 10, (64, 48))
