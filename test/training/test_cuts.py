@@ -1,0 +1,32 @@
+"""Which frames the short cuts of a sequence have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sam2_ros.apps import follow
+from sam2_ros.apps.sequences import open_sequence
+from training.cuts import cuts, measure
+
+from ..apps.squares import ColourTracker, labels, write
+
+
+@pytest.fixture
+def sequence(tmp_path: Path):
+    """Ten frames; object 1 is on all of them, 2 from the fourth on, and 3 is too small to begin with."""
+    first = labels(id1=(5, 5, 20), id3=(70, 50, 5))
+    return open_sequence(write(tmp_path / "long", *[first] * 4, *[labels(id1=(5, 5, 20), id2=(40, 20, 20))] * 6))
+
+
+def test_they_begin_at_every_so_many_frames_in_both_directions(sequence) -> None:
+    names = [[int(file.stem) for file in cut.images] for cut in cuts(sequence, every=4, length=6, backwards=True)]
+    assert names == [[0, 1, 2, 3, 4, 5], [4, 5, 6, 7, 8, 9], [4, 3, 2, 1, 0], [8, 7, 6, 5, 4, 3]]
+    assert [cut.ids for cut in cuts(sequence, every=4, length=6, backwards=False)] == [(1,), (1, 2)]
+
+
+def test_each_is_a_run_of_its_own(sequence, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "Tracker", ColourTracker)
+    network = None
+    assert measure(network, cuts(sequence, every=4, length=6, backwards=True), "mask") == [1.0] * 4
