@@ -23,13 +23,14 @@ ARGUMENTS = {
     ),
     "camera_info": ("", "topic of the images' camera_info; empty: the one beside the images"),
     "depth": ("", "topic of depth images that are registered to the images; empty: no depth, as in config"),
-    "cameras": ("", "names of several cameras, with commas between them; empty: as in config, which has one"),
+    "cameras": ("", "names of several cameras, with commas between them, also if config has them; empty: one camera"),
     "model": ("", "name of a model, or path of a checkpoint; empty: as in config"),
     "device": ("", "auto, cpu, cuda or cuda:N; empty: as in config"),
     "rate": ("", "images a second to keep up with, by a smaller size of image if need be; empty: as in config"),
     "namespace": ("", "namespace of the node"),
     "respawn": ("false", "true: start the node again when it ends; its objects are gone then"),
     "rviz": ("false", "true: start RViz, with the picture, and a cloud to click on where there is depth"),
+    "use_sim_time": ("false", "true: go by /clock, as of a simulation or of a bag that is played with --clock"),
     "frame": ("", "RViz's fixed frame, one of your tf or the images' own; empty: the simulated camera's"),
 }
 
@@ -94,6 +95,7 @@ def _node(given: dict[str, str], topics: dict[str, dict[str, str]]) -> Node:
         wins["depth"] = True
     if given["cameras"]:
         wins["cameras"] = list(topics)
+    wins.update(_clock(given))
     return Node(
         package="sam2_ros",
         executable="node",
@@ -117,7 +119,7 @@ def _rviz(given: dict[str, str], camera: str, topics: dict[str, str]) -> Node:
     node = "/" + "/".join(part for part in (given["namespace"].strip("/"), "sam2", camera) if part)
     layout = PathJoinSubstitution([FindPackageShare("sam2_ros"), "rviz", "track.rviz"])
     mapped = {
-        "/camera/image_raw": topics["image"],
+        "/camera/image_raw": topics["image"].removesuffix("/compressed"),
         "/camera/depth/image_raw": topics.get("depth"),
         "/camera/depth/camera_info": topics["camera_info"],
         **{f"/sam2/{name}": f"{node}/{name}" for name in ("overlay", "points", "markers")},
@@ -127,9 +129,15 @@ def _rviz(given: dict[str, str], camera: str, topics: dict[str, str]) -> Node:
         executable="rviz2",
         namespace=LaunchConfiguration("namespace"),
         arguments=["-d", layout, *(["-f", given["frame"]] if given["frame"] else [])],
+        parameters=[_clock(given)],
         remappings=[(ours, theirs) for ours, theirs in mapped.items() if theirs],
         output="screen",
     )
+
+
+def _clock(given: dict[str, str]) -> dict[str, bool]:
+    """The parameter, if it was asked for; otherwise the one in config counts."""
+    return {"use_sim_time": True} if _is_true("use_sim_time", given["use_sim_time"]) else {}
 
 
 def _is_true(name: str, value: str) -> bool:

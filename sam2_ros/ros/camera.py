@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -51,6 +52,7 @@ class Camera:
             names["camera_info"],
             names["depth"] if parameters.depth else None,
             parameters.depth_tolerance,
+            parameters.depth_wait,
             self._complain_of_depth,
         )
         self._stream = Stream(tracker, space, self._outputs, self._complain, parameters.history, self._now)
@@ -105,9 +107,11 @@ class Camera:
         self._inputs.clear()
 
     def release(self) -> None:
-        """Unsubscribes and forgets the stream."""
-        self.deactivate()
-        self._outputs.overlay.finish()
+        """Forgets the stream, once nothing is published any more."""
+        try:
+            self._outputs.overlay.finish()
+        except Exception:
+            self._logger.error(f"the overlay was not drawn:\n{traceback.format_exc()}")
         self._stream = None
 
     def _topic(self, name: str) -> str:

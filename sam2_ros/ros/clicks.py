@@ -202,7 +202,9 @@ class Clicks:
             )
         if stamp == to_nanoseconds(header.stamp):
             self._check_seen(pixel[0], point[2])
-        return PixelClick(float(pixel[0, 0]), float(pixel[0, 1]), click.stamp)
+        # What was clicked on after the newest image, as while tracking is paused, is seen on that.
+        meant = click.stamp if click.stamp is None else min(click.stamp, to_nanoseconds(header.stamp))
+        return PixelClick(float(pixel[0, 0]), float(pixel[0, 1]), meant)
 
     def _check_seen(self, pixel: NDArray[np.float64], distance: float) -> None:
         """Raises ClickRefused if the newest depth image shows something before a point at that distance, in metres."""

@@ -24,6 +24,10 @@ def decode(message: CompressedImage) -> NDArray[np.uint8]:
     """A JPEG, PNG or other picture that OpenCV reads, as (H, W, 3) uint8 RGB. Raises BadImageMessage."""
     if "compressedDepth" in message.format:
         raise BadImageMessage(f"the format is {message.format!r}; a depth image cannot be taken for a colour image")
+    if message.format.startswith("bayer_") and "png" in message.format:
+        raise BadImageMessage(
+            f"the format is {message.format!r}, a mosaic without its colours; take the raw images, or JPEG"
+        )
     data = np.frombuffer(message.data, np.uint8)
     try:
         pixels = cv2.imdecode(data, _AS_STORED) if data.size else None

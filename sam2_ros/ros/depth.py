@@ -15,7 +15,6 @@ from .images import BadImageMessage, to_array
 from .messages import to_nanoseconds
 
 _KEPT = 8
-_PATIENCE = 0.02  # seconds for which a depth image that is still on its way is waited for
 _METRES = {"16UC1": 0.001, "mono16": 0.001, "32FC1": 1.0}
 
 
@@ -56,9 +55,13 @@ class DepthMatcher:
     Safe to use from several threads.
     """
 
-    def __init__(self, topic: str, tolerance: float) -> None:
-        """topic: to name in reasons. tolerance: seconds between an image's stamp and that of its depth image."""
+    def __init__(self, topic: str, tolerance: float, patience: float) -> None:
+        """topic: to name in reasons. tolerance: seconds between an image's stamp and that of its depth image.
+
+        patience: seconds for which a depth image that is still on its way is waited for.
+        """
         self._topic = topic
+        self._patience = patience
         self._tolerance = round(1e9 * tolerance)
         self._newest: deque[Image] = deque(maxlen=_KEPT)
         self._wanted: int | None = None
@@ -84,15 +87,10 @@ class DepthMatcher:
             if stamp != self._wanted:
                 self._want(stamp)
             if self._match is None and self._may_come(stamp):
-                self._arrival.wait_for(lambda: self._match is not None or not self._may_come(stamp), _PATIENCE)
+                self._arrival.wait_for(lambda: self._match is not None or not self._may_come(stamp), self._patience)
             if self._match is None:
                 raise NoDepth(self._why_none(stamp))
             return self._match
-
-    def clear(self) -> None:
-        with self._arrival:
-            self._newest.clear()
-            self._wanted = self._match = None
 
     def _want(self, stamp: int) -> None:
         self._wanted, self._match = stamp, None
@@ -114,6 +112,12 @@ class DepthMatcher:
     def _why_none(self, stamp: int) -> str:
         if not self._newest:
             return f"no depth image has come on {self._topic}"
+        if self._may_come(stamp):
+            behind = (stamp - to_nanoseconds(self._newest[-1].header.stamp)) / 1e9
+            return (
+                f"the image's depth has not come within {self._patience:g} s after tracking, and the newest is "
+                f"{behind:.3f} s older; if depth comes late, raise depth_wait, if its stamps differ, depth_tolerance"
+            )
         apart = min((to_nanoseconds(message.header.stamp) - stamp for message in self._newest), key=abs) / 1e9
         return (
             f"the nearest depth image is {abs(apart):.3f} s {'newer' if apart > 0 else 'older'} than the image; at "

@@ -25,6 +25,8 @@ from .parameters import ParameterError, Parameters
 
 _log = logging.getLogger(__name__)
 
+_THREADS = torch.get_num_threads()
+"""As many as PyTorch chose, before anybody else did."""
 _TRIAL_OBJECTS = 3
 _TRIAL_FRAMES = 13  # the memory is full after seven
 _TRACKING_SHARE = 0.8  # of an image's time; the rest is for reading and publishing it
@@ -50,8 +52,7 @@ def load_trackers(parameters: Parameters) -> list[Tracker]:
 
 
 def _load_trackers(parameters: Parameters) -> list[Tracker]:
-    if parameters.threads:
-        torch.set_num_threads(parameters.threads)
+    torch.set_num_threads(parameters.threads or _THREADS)
     device = find_device(parameters.device, asked_by="the parameter device")
     load = partial(load_network, device=device, dtype=find_dtype(parameters.dtype))
     if parameters.target_rate:

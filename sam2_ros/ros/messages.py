@@ -36,10 +36,14 @@ class PromptCall(NamedTuple):
     label: str
 
     @property
+    def says_nothing(self) -> bool:
+        """Of where the object is."""
+        return not len(self.prompt.points) and self.prompt.box is None and self.prompt.mask is None
+
+    @property
     def chooses(self) -> bool:
         """It only takes another reading of the object's last click."""
-        says = len(self.prompt.points) or self.prompt.box is not None or self.prompt.mask is not None
-        return self.prompt.candidate > 0 and not says
+        return self.prompt.candidate > 0 and self.says_nothing
 
 
 def to_nanoseconds(time: Time) -> int:

@@ -67,6 +67,8 @@ class Sam2Node(LifecycleNode):
         return all(step() == TransitionCallbackReturn.SUCCESS for step in steps)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        if not self.release():
+            return TransitionCallbackReturn.FAILURE  # a device that does not answer is not asked by two
         try:
             self._configure(node_parameters.read(self))
         except ValueError as error:  # a parameter, a checkpoint, or what the tracker makes of them
@@ -91,7 +93,8 @@ class Sam2Node(LifecycleNode):
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self.release()
+        if not self.release():
+            return TransitionCallbackReturn.FAILURE  # it may be asked for again when the device has answered
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -108,12 +111,15 @@ class Sam2Node(LifecycleNode):
         False if the worker does not end, which has been logged.
         """
         for camera in self._cameras.values():
-            camera.release()
-        worker, self._worker, self._streams = self._worker, None, None
+            camera.deactivate()
+        worker, self._streams = self._worker, None
         if worker is not None and not worker.stop(_PATIENCE):
             self.get_logger().error(f"the device has not answered for {_PATIENCE:g} s; its memory is not given back")
             return False
         del worker
+        self._worker = None
+        for camera in self._cameras.values():
+            camera.release()
         free_device_memory()
         return True
 

@@ -75,7 +75,10 @@ class Parameters:
         True, "remember a correction as a prompted image, as in SAM 2's training; false as in the original's predictor"
     )
     history: float = _parameter(
-        2.0, "seconds for which a prompt may come late; the features of the images since then are kept", (0.0, 60.0)
+        2.0,
+        "seconds for which a prompt may come late, at 30 images a second; the features of so many images are kept, so "
+        "that at a higher rate it is less",
+        (0.0, 60.0),
     )
     show_above: float = _parameter(
         0.5, "probability above which an object comes into view; SAM 2 itself has 0.5", (0.0, 1.0), live=True
@@ -100,7 +103,8 @@ class Parameters:
     )
     reliability: str = _parameter(
         "best_effort",
-        "QoS of the image subscription: best_effort fits every camera; reliable only those that publish reliably",
+        "QoS of the subscriptions to images, depth and camera_info: best_effort fits every camera; reliable only those "
+        "that publish all of them reliably",
         choices=("best_effort", "reliable"),
     )
     depth: bool = _parameter(
@@ -108,6 +112,11 @@ class Parameters:
     )
     depth_tolerance: float = _parameter(
         0.02, "seconds that the stamps of an image and of its depth image may be apart", (0.0, 1.0)
+    )
+    depth_wait: float = _parameter(
+        0.02,
+        "seconds to wait for the depth image of an image that has been tracked; nothing is tracked meanwhile",
+        (0.0, 1.0),
     )
     object_frames: bool = _parameter(
         False, "publish a tf frame object_<id> in the middle of each located object", live=True

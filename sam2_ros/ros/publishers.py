@@ -30,7 +30,8 @@ class Publishers:
 
     Every message has the header of the image that it belongs to. They are published reliably, which fits every
     subscriber. A pixel of ~/label_image is the id of the object there and 0 where there is none: mono8 up to id 255,
-    mono16 up to 65535, 32SC1 beyond. Ids are never used again, so a value means one object while the node runs.
+    mono16 up to 65535, 32SC1 beyond. Ids are never used again, so a value means one object until the node is configured
+    anew.
     """
 
     def __init__(self, node: LifecycleNode, base: str = "~", frame_prefix: str = "object_") -> None:

@@ -34,7 +34,3 @@ class NewestSlot(Generic[Item]):
         with self._lock:
             item, self._item = self._item, None
             return item
-
-    def clear(self) -> None:
-        """Forgets the item; that does not count as dropped."""
-        self.take()

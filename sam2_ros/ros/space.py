@@ -38,18 +38,20 @@ class Space:
         info_topic: str,
         depth_topic: str | None,
         tolerance: float,
+        patience: float,
         complain: Callable[[str], None] = lambda reason: None,
     ) -> None:
         """image_topic says whether the images are rectified; the others' names are for reasons.
 
         depth_topic: None if no depth is asked for. tolerance: seconds between an image's stamp and that of its depth
-        image. complain: called with the reason for each image whose objects cannot be located.
+        image. patience: seconds to wait for that. complain: called with the reason for each image whose objects cannot
+        be located.
         """
         self._complain = complain
         self._rectified = is_rectified(image_topic)
         self._info_topic = info_topic
         self._info: CameraInfo | None = None
-        self._depths = None if depth_topic is None else DepthMatcher(depth_topic, tolerance)
+        self._depths = None if depth_topic is None else DepthMatcher(depth_topic, tolerance, patience)
         self._used: tuple[Header, DepthImage, Pinhole] | None = None
         self._rotations: dict[int, Floats] = {}
 
@@ -118,13 +120,6 @@ class Space:
     def keep(self, ids: tuple[int, ...]) -> None:
         """Forgets all objects but these."""
         self._rotations = {object_id: turn for object_id, turn in self._rotations.items() if object_id in ids}
-
-    def clear(self) -> None:
-        """Forgets what has come and what was seen."""
-        self._info = self._used = None
-        if self._depths is not None:
-            self._depths.clear()
-        self._rotations.clear()
 
 
 class SpaceInput:

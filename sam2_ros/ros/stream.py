@@ -14,7 +14,7 @@ from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
 from sam2_ros.geometry.places import Place
-from sam2_ros.tracking import Readings, Tracker, Tracks
+from sam2_ros.tracking import BadPrompt, Readings, Tracker, Tracks
 
 from .clicks import Clicks
 from .compressed import decode
@@ -124,6 +124,8 @@ class Stream:
         """Starts or corrects an object on the newest image, or on the one of the call's stamp. Raises TrackerError."""
         if call.object_id is not None and call.chooses:
             tracks = self.tracker.choose(call.object_id, call.prompt.candidate)
+        elif call.object_id in self.masks.ids and call.says_nothing and call.label:
+            tracks = self.tracker.current().only(call.object_id)
         else:
             tracks = self.tracker.prompt(call.prompt, object_id=call.object_id, stamp=call.stamp)
         if call.label:
@@ -133,6 +135,8 @@ class Stream:
 
     def preview(self, call: PromptCall) -> tuple[Header, Readings]:
         """All readings of a prompt, and the header of the image it lies on; nothing is changed. Raises TrackerError."""
+        if call.object_id is not None:
+            raise BadPrompt(f"a preview is of a new object, and object_id is {call.object_id}; it must be 0")
         readings = self.tracker.preview(call.prompt, stamp=call.stamp)
         return self._with_header(readings)
 

@@ -15,6 +15,8 @@ import numpy as np
 from geometry_msgs.msg import TransformStamped
 from numpy.typing import NDArray
 from rclpy.callback_groups import CallbackGroup
+from rclpy.clock import JumpThreshold
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.time import Time
@@ -213,6 +215,10 @@ class _Tf2:
     def __init__(self, node: Node) -> None:
         self._buffer = tf2_ros.Buffer()
         self._listener = tf2_ros.TransformListener(self._buffer, node, spin_thread=False)
+        # The buffer watches a clock of its own, which is never that of a simulation; what is older than what it holds
+        # it would refuse for good.
+        back = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
+        self._jumps = node.get_clock().create_jump_callback(back, post_callback=lambda _: self._buffer.clear())
 
     def motion(self, target: str, source: str, stamp: int) -> Motion:
         target, source = _name(target), _name(source)
@@ -234,6 +240,7 @@ class _Tf2:
         return motion
 
     def stop(self) -> None:
+        self._jumps.unregister()
         self._listener.unregister()
 
 

@@ -209,10 +209,17 @@ def test_a_mode_that_cannot_be(stream: Stream, mode: int, object_id: int, reason
 
 
 def test_a_point_lands_on_the_pixel_that_shows_it(stream: Stream) -> None:
-    point(stream, 0.1, -0.05, 1.0, stamp=STAMP + 3)
+    point(stream, 0.1, -0.05, 1.0, stamp=STAMP - 3)
     point(stream, -0.9, -0.05, 1.0, frame="base")
 
-    assert stream.calls == [(None, [42, 19], 1, STAMP + 3), (None, [42, 19], 1, None)]
+    assert stream.calls == [(None, [42, 19], 1, STAMP - 3), (None, [42, 19], 1, None)]
+
+
+def test_a_point_clicked_on_long_after_the_newest_image_lands_on_that(stream: Stream) -> None:
+    """As while tracking is paused: RViz stamps a click with the time at which it was made."""
+    point(stream, 0.1, -0.05, 1.0, stamp=STAMP + 60 * 10**9)
+
+    assert stream.calls == [(None, [42, 19], 1, STAMP)]
 
 
 def test_the_transform_is_that_of_the_image(stream: Stream) -> None:

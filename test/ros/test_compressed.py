@@ -53,6 +53,12 @@ def test_grey_of_any_depth_becomes_rgb(depth: type) -> None:
     assert (pixels == 77).all()
 
 
+def test_a_mosaic_is_refused() -> None:
+    data = cv2.imencode(".png", np.zeros((4, 6), np.uint8))[1].tobytes()
+    with pytest.raises(BadImageMessage, match="the format is 'bayer_rggb8; png compressed ', a mosaic"):
+        decode(_message(data, "bayer_rggb8; png compressed "))
+
+
 @pytest.mark.parametrize("data", [b"", b"\x00", b"no picture at all", b"\xff\xd8\xff\xe0"])
 def test_what_is_no_picture(data: bytes) -> None:
     with pytest.raises(BadImageMessage, match=f"of format 'jpeg' and {len(data)} bytes cannot be decoded"):

@@ -112,7 +112,7 @@ def _given_parameters(context: Any, node: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("file", "names"),
     [
-        (TRACK, "image camera_info depth cameras model device rate namespace respawn rviz frame config"),
+        (TRACK, "image camera_info depth cameras model device rate namespace respawn rviz use_sim_time frame config"),
         (DEMO, "model device rviz"),
     ],
 )
@@ -152,6 +152,7 @@ def test_arguments_win_over_the_file_of_parameters(nodes: Any) -> None:
         device="cuda",
         rate="15",
         respawn="true",
+        use_sim_time="true",
     )
 
     assert _given_parameters(context, node) == {
@@ -159,6 +160,7 @@ def test_arguments_win_over_the_file_of_parameters(nodes: Any) -> None:
         "device": "cuda",
         "target_rate": 15.0,
         "depth": True,
+        "use_sim_time": True,
     }
     assert _remaps(context, node) == {
         "image": "/front/color/image_raw",
@@ -200,7 +202,8 @@ def test_an_argument_that_cannot_be(nodes: Any, given: dict[str, str], sentence:
 
 
 def test_every_topic_of_the_layout_is_mapped_to_one_that_there_is(nodes: Any) -> None:
-    context, _, rviz = nodes(rviz="true", namespace="robot", cameras="front", image="/{camera}/image", depth="/d")
+    image = "/{camera}/image/compressed"  # of which RViz shows the raw one
+    context, _, rviz = nodes(rviz="true", namespace="robot", cameras="front", image=image, depth="/d")
 
     remaps = _remaps(context, rviz)
     assert set(remaps) == {topic for display in _layout()["Displays"] for topic in _topics(display)}

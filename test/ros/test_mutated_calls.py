@@ -82,7 +82,7 @@ class World:
 
     def __init__(self, tracker: Tracker) -> None:
         self.node = Node()
-        space = Space("/image", "/camera_info", "/depth", 0.02)
+        space = Space("/image", "/camera_info", "/depth", 0.02, 0.02)
         k = [60.0, 0.0, 31.5, 0.0, 60.0, 23.5, 0.0, 0.0, 1.0]
         space.put_info(CameraInfo(header=Header(frame_id="camera"), height=HEIGHT, width=WIDTH, k=k))
         self.tracker = tracker

@@ -60,7 +60,7 @@ def _info(**fields: Any) -> CameraInfo:
 
 def _located(info: CameraInfo, depth: Image, topic: str = "/camera/image_raw") -> list[Place | str]:
     """Of the block, and of an object without a pixel."""
-    space = Space(topic, "/camera/camera_info", "/camera/depth", 0.02)
+    space = Space(topic, "/camera/camera_info", "/camera/depth", 0.02, 0.02)
     space.put_info(info)
     space.put_depth(depth)
     places = space.locate(_header(), TRACKS)

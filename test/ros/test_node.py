@@ -150,6 +150,23 @@ def test_a_preview_starts_nothing(empty: Any) -> None:
     assert list(empty.track().objects) == []
 
 
+def test_a_preview_is_of_a_new_object(empty: Any) -> None:
+    number = _prompt(empty, box=[10.0, 5.0, 30.0, 20.0]).object_id
+    response = _prompt(empty, box=[1.0, 1.0, 9.0, 9.0], object_id=number, preview=True)
+
+    assert not response.success
+    assert response.message == f"a preview is of a new object, and object_id is {number}; it must be 0"
+
+
+def test_an_object_can_be_given_another_name(empty: Any) -> None:
+    number = _prompt(empty, box=[10.0, 5.0, 30.0, 20.0]).object_id
+    response = _prompt(empty, object_id=number, label="mug")
+
+    assert (response.success, response.object_id, response.object.label) == (True, number, "mug")
+    (tracked,) = empty.track().objects
+    assert (tracked.label, tracked.box.x_offset, tracked.box.width) == ("mug", 10, 20)
+
+
 def test_another_reading_of_the_last_click_can_be_taken(empty: Any) -> None:
     first = _prompt(empty, box=[10.0, 5.0, 30.0, 20.0])
 

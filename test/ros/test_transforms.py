@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
+from rclpy.clock import ClockType, ROSClock
+from rclpy.time import Time
 from std_msgs.msg import Header
 
+from sam2_ros.ros import transforms as module
 from sam2_ros.ros.messages import to_time
 from sam2_ros.ros.transforms import Motion, NoTransform, TransformBuffer
 
@@ -147,6 +152,30 @@ def test_a_motion_and_its_inverse_are_nothing() -> None:
 
     assert back.translation == pytest.approx([0, 0, 0])
     assert np.abs(back.rotation) == pytest.approx([0, 0, 0, 1])
+
+
+def _time(seconds: int) -> Time:
+    return Time(seconds=seconds, clock_type=ClockType.ROS_TIME)
+
+
+def test_what_tf2_holds_goes_with_the_time_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A simulation that begins anew. tf2_ros is stood in for: what counts is the node's clock, which is real."""
+    cleared: list[bool] = []
+    buffer = SimpleNamespace(clear=lambda: cleared.append(True))
+    listener = SimpleNamespace(unregister=lambda: None)
+    stand_in = SimpleNamespace(Buffer=lambda: buffer, TransformListener=lambda *_, **__: listener)
+    monkeypatch.setattr(module, "tf2_ros", stand_in)
+    clock = ROSClock()
+    clock._set_ros_time_is_active(True)
+    clock.set_ros_time_override(_time(100))
+    transforms = module._Tf2(SimpleNamespace(get_clock=lambda: clock))
+    clock.set_ros_time_override(_time(101))
+    assert not cleared
+    clock.set_ros_time_override(_time(2))
+    assert len(cleared) == 1
+    transforms.stop()
+    clock.set_ros_time_override(_time(1))
+    assert len(cleared) == 1
 
 
 def test_tf2_gives_the_same() -> None:
