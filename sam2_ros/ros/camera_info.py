@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 from sensor_msgs.msg import CameraInfo
 
 from sam2_ros.geometry.camera import BadCamera, Pinhole
 
 
 def is_rectified(image_topic: str) -> bool:
-    """Whether a topic's name says that its images have lost their distortion: image_rect_color, rect/image and so on.
+    """Whether a topic's name says that its images have lost their distortion: one of its words is rect, rectified or
+    undistorted, as in image_rect_color, rect/image or image_mono_rect.
 
     Raw and rectified images share one camera_info, which does not say to which of them an image belongs; the names do.
     """
-    return any(part == "rect" or part.startswith("image_rect") for part in image_topic.split("/"))
+    return not {"rect", "rectified", "undistorted"}.isdisjoint(re.split("[/_]", image_topic))
 
 
 def to_pinhole(message: CameraInfo, width: int, height: int, *, rectified: bool = False) -> Pinhole:

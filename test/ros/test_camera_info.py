@@ -73,7 +73,10 @@ def test_what_does_not_fit_is_refused(fields: dict[str, object], size: tuple[int
         ("/zed/zed_node/rgb/image_rect_color", True),
         ("/zed/image_rect_color/compressed", True),
         ("/zed/zed_node/rgb/color/rect/image", True),
+        ("/left/image_mono_rect", True),
+        ("/camera/undistorted/image", True),
         ("/direct/image", False),
+        ("/rectangle/image", False),
     ],
 )
 def test_the_topics_name_says_whether_it_is_rectified(topic: str, rectified: bool) -> None:
