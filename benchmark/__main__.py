@@ -5,7 +5,9 @@
 
 Weights are random and frames made up: neither changes the work, and nothing is downloaded. All candidates follow the
 same objects through the same frames, frame by frame in turn. A frame's time is from the image to the masks of all
-objects on the host. Ends with 1 if the answers of any two differ by more than 1e-3 in float32.
+objects on the host. Ends with 1 if an answer in float32 differs from the first candidate's by more than 1e-3, if no
+object is in view, so that there are no answers to compare, or if a candidate that was asked for is not here. Where only
+one candidate is measured nothing is compared, and in bfloat16 the difference is only printed.
 
 The columns: frames a second on average; median, quartiles and 99th percentile of the frame time; how many times as long
 as the first candidate it takes, by the clock and by the seconds that the processor worked, which other processes hardly
@@ -39,7 +41,9 @@ from .report import content, print_result
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command. 0 if all answers agree, 1 if not or if a candidate that was asked for is not here."""
+    """Runs the command. 0 if what was compared agrees, also where nothing was since only one candidate was measured; 1
+    if not, if no object was in view, or if a candidate that was asked for is not here; 2 for wrong arguments.
+    """
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -49,8 +53,12 @@ def main(arguments: list[str] | None = None) -> int:
     dtype = find_dtype(options.dtype) or (torch.bfloat16 if device.type == "cuda" else torch.float32)
     if options.threads:
         torch.set_num_threads(options.threads)
+    asked = options.candidate or EAGER
+    able = [name for name, entry in CANDIDATES.items() if entry.nano]
+    if "nano" in options.model and not set(able) & set(asked):
+        parser.error(f"--candidate is {' '.join(asked)}, but nano can only be run by {' and '.join(able)}")
     torch.backends.cudnn.allow_tf32 = False  # float32 is to mean float32, so that answers can be compared
-    names, missing = _present(options.candidate or EAGER)
+    names, missing = _present(asked)
     if options.candidate and missing:
         return 1
     cases = _cases(options, device, dtype)
@@ -166,10 +174,16 @@ def _draw(folder: Path, machine: dict[str, Any], results: Sequence[Result]) -> N
 
 
 def _verdict(results: Sequence[Result]) -> int:
-    """1 if answers that ought to be the same are not, or if there was nothing to compare."""
-    differences = [(one.difference, name) for result in results for name, one in result.measured.items()]
+    """Prints how far the answers of several candidates differ. 1 if they ought to be the same and are not, or if no
+    object was in view; 0 also where each case had only one candidate.
+    """
+    compared = [result for result in results if len(result.measured) > 1]
+    if not compared:
+        print("no answers were compared, since only one candidate was measured")
+        return 0
+    differences = [(one.difference, name) for result in compared for name, one in result.measured.items()]
     worst, name = max(differences, key=lambda entry: math.inf if math.isnan(entry[0]) else entry[0])
-    spread = min(result.logits_spread for result in results)
+    spread = min(result.logits_spread for result in compared)
     print(f"the greatest difference of any logit is {worst:.1e} ({name}); their standard deviation is {spread:.1e}")
     if not spread > 0:
         print("benchmark: no object is in view, so no answers were compared", file=sys.stderr)

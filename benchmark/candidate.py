@@ -52,7 +52,7 @@ class Candidate(ABC):
     """
 
     modules: dict[str, nn.Module]
-    """Its modules by the names of PARTS; empty where they cannot be timed one by one."""
+    """Its modules by the names of PARTS, and what only it has; empty where they cannot be timed one by one."""
 
     @abstractmethod
     def start(self, frame: Frame, boxes: Sequence[Box]) -> Answer:

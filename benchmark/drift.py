@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from sam2_ros.network import CheckpointError, DeviceError, find_device, load_network
+from sam2_ros.network import find_device, load_network
 from sam2_ros.simulation.tabletop import Tabletop
 from sam2_ros.tracking import Prompt, Tracker, Tracks
 
@@ -62,8 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     add = parser.add_argument
     add("--model", default="nano", help="name or file of the network (default: nano)")
-    add("--image-size", type=int, help="edge of the network's input (default: the network's own)")
-    add("--frames", type=int, default=2000, help=f"rounded up to loops of {_LOOP} (default: 2000)")
+    add("--image-size", type=_count, help="edge of the network's input, a multiple of 32 (default: the network's own)")
+    add("--frames", type=_count, default=2000, help=f"rounded up to loops of {_LOOP} (default: 2000)")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     add("--allowed", type=float, default=0.02, metavar="IOU", help="that bfloat16 may be worse by (default: 0.02)")
     add("--output", type=Path, default=Path("build/drift"), metavar="DIR", help="(default: build/drift)")
@@ -71,14 +71,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         device = find_device(options.device)
         networks = [load_network(options.model, device=device, dtype=one) for one in (torch.float32, torch.bfloat16)]
-    except (DeviceError, CheckpointError) as error:
+        trackers = [Tracker(one, image_size=options.image_size) for one in networks]
+    except ValueError as error:  # of the device, the checkpoint, or the image size
         parser.error(str(error))
     images, truth = _scene()
     stretches = []
     print(f"{'frames':>7}  {'float32':>8} {'bfloat16':>8} {'alike':>7} {'disagree':>9}")
-    for stretch in run(
-        [Tracker(one, image_size=options.image_size) for one in networks], images, truth, options.frames
-    ):
+    for stretch in run(trackers, images, truth, options.frames):
         stretches.append(stretch)
         tqdm.write(f"{stretch.frames:>7}  {stretch.float32:8.3f} {stretch.bfloat16:8.3f} {stretch.alike:7.3f} "
                    f"{stretch.disagree:9.4f}")  # fmt: skip
@@ -90,6 +89,12 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"in the last quarter bfloat16 has an IoU with the truth {abs(lost):.3f} {'below' if lost > 0 else 'above'} "
           f"float32's; {options.allowed:g} below is allowed")  # fmt: skip
     return int(lost > options.allowed)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from 1")
+    return int(text)
 
 
 def loss(stretches: list[Stretch]) -> float:

@@ -24,7 +24,11 @@ _COLOURS = {
     "original": "#7a5195",
     "original-compiled": "#4b2e63",
 }
-_PART_COLOURS = dict(zip((*PARTS, "rest"), ("#37618e", "#6fa3bf", "#e3b23c", "#8fb339", "#c9ccd1"), strict=True))
+_PART_COLOURS = {
+    **dict(zip(PARTS, ("#37618e", "#6fa3bf", "#e3b23c", "#8fb339"), strict=True)),
+    "mask refiner": "#c8553d",
+    "rest": "#c9ccd1",
+}
 
 
 def draw(path: Path, title: str, results: Sequence[Result]) -> None:
@@ -65,19 +69,23 @@ def _times(axes: Axes, group: Sequence[Result]) -> None:
 
 def _parts(axes: Axes, group: Sequence[Result]) -> None:
     bars = [(result, name) for result in group for name, one in result.measured.items() if one.parts]
+    # Parts that only some have are drawn as well, or else their bars would be shorter than their frames take.
+    others = [part for result, name in bars for part in result.measured[name].parts if part not in (*PARTS, "rest")]
+    parts = dict.fromkeys((*PARTS, *others, "rest"))
     lefts = np.zeros(len(bars))
-    for part in (*PARTS, "rest"):
+    for part in parts:
         middles = [Times.of(result.measured[name].seconds).p50 for result, name in bars]
         widths = [
-            1e3 * middle * result.measured[name].parts[part]
+            1e3 * middle * result.measured[name].parts.get(part, 0.0)
             for middle, (result, name) in zip(middles, bars, strict=True)
         ]
-        axes.barh(range(len(bars)), widths, left=lefts, color=_PART_COLOURS[part], label=part)
+        axes.barh(range(len(bars)), widths, left=lefts, color=_PART_COLOURS.get(part), label=part)
         lefts += widths
     axes.set_yticks(range(len(bars)), [f"{name}, {result.case.objects}" for result, name in bars])
     axes.invert_yaxis()
     axes.set_xlabel("ms a frame, by part; the number is that of the objects")
-    axes.legend(frameon=False, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=9)
+    axes.legend(frameon=False, ncols=len(parts), loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=9,
+                handlelength=1.0, columnspacing=1.0)  # fmt: skip
     _plain(axes)
 
 

@@ -71,7 +71,7 @@ class Measured:
     after_add: list[float] = field(default_factory=list)
     """Seconds of the first frame after that."""
     parts: dict[str, float] = field(default_factory=dict)
-    """Shares of a frame's time of each of PARTS, and of the rest; empty where they cannot be told apart."""
+    """Shares of a frame's time of each of the candidate's `modules`, and of the rest; empty where there are none."""
     operations: int | None = None
     """Floating-point operations of a frame."""
     memory: dict[str, Any] = field(default_factory=dict)

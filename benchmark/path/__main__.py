@@ -7,7 +7,8 @@ The tracker knows the answer and costs nothing, so that what is left is the node
 depth, and every output that the node has here. Printed are the share of the images that were handled, the milliseconds
 from an image's arrival in the node to the last publication (own) and from its stamp to there (age, which has the
 camera's publishing and DDS in it), and what each part takes at the median. `overlay` is made beside all that, in a
-thread of its own; `encode`, the JPEG, is a part of it. Everything is written to path.json.
+thread of its own; `encode`, the JPEG, is a part of it. Everything is written to path.json. Ends with 1 if a case
+could not be measured.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ class Result:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command."""
+    """Runs the command. 0 if every case was measured, 1 if one could not be, 2 for wrong arguments."""
     parser = argparse.ArgumentParser(prog="python -m benchmark.path", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--size", nargs="+", type=_size, default=[(640, 480), (1280, 720)], metavar="WIDTHxHEIGHT")
     parser.add_argument("--rate", type=float, default=30.0, help="images a second (30)")
@@ -104,7 +105,11 @@ def main(arguments: list[str] | None = None) -> int:
         for depth in (False, True):
             count = max(1, round(options.rate * options.seconds))
             case = Case(width, height, depth, options.rate, options.objects, round(2 * options.rate), count)
-            result = measure(case, options.output)
+            try:
+                result = measure(case, options.output)
+            except RuntimeError as error:
+                print(f"benchmark.path: {error}", file=sys.stderr)
+                return 1
             print_result(case, result)
             cases.append({**asdict(case), **asdict(result)})
     (options.output / "path.json").write_text(json.dumps({"machine": machine, "cases": cases}, indent=1))
@@ -112,27 +117,27 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def measure(case: Case, folder: Path) -> Result:
-    """Runs one case; files of the node lie in the folder."""
+    """Runs one case; files of the node lie in the folder. Raises RuntimeError if it could not be measured."""
     clocked = folder / "clocked.json"
     size = [str(case.width), str(case.height)]
     topics = [word for name in ("image", "depth", "camera_info") for word in ("-r", f"{name}:=/{name}")]
     ros = ["--ros-args", *topics, "-p", f"depth:={str(case.depth).lower()}"]
-    node = _start("benchmark.path.clocked_node", *size, str(case.objects), str(clocked), *ros)
+    count = case.warm_up + case.count
+    depth = "depth" if case.depth else "none"
     heard: Counter[str] = Counter()
-    try:
+    with _running("benchmark.path.clocked_node", *size, str(case.objects), str(clocked), *ros) as node:
         with _listening(heard):
-            count = str(case.warm_up + case.count)
-            camera = _start(
-                "benchmark.path.camera", *size, str(case.rate), count, "depth" if case.depth else "none", answers=True
-            )
-            output, _ = camera.communicate(timeout=_PATIENCE + (case.warm_up + case.count) / case.rate)
+            with _running("benchmark.path.camera", *size, str(case.rate), str(count), depth, answers=True) as camera:
+                stamps = _stamps(camera, node, _PATIENCE + count / case.rate)
             time.sleep(0.5)
         node.send_signal(signal.SIGINT)
-        if node.wait(_PATIENCE):
-            raise RuntimeError(f"the node ended with {node.returncode}")
-    finally:
-        node.kill()
-    return evaluate(json.loads(output)[case.warm_up :], json.loads(clocked.read_text()), dict(heard))
+        try:
+            status = node.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise RuntimeError(f"the node did not end within {_PATIENCE:g} s") from None
+        if status:
+            raise RuntimeError(f"the node ended with exit status {status}")
+    return evaluate(stamps[case.warm_up :], json.loads(clocked.read_text()), dict(heard))
 
 
 def evaluate(stamps: list[int], frames: list[dict[str, Any]], heard: dict[str, int]) -> Result:
@@ -190,10 +195,36 @@ def _listening(heard: Counter[str]) -> Iterator[None]:
         rclpy.shutdown()
 
 
-def _start(module: str, *arguments: str, answers: bool = False) -> subprocess.Popen:
-    """answers: what it prints is wanted."""
+@contextlib.contextmanager
+def _running(module: str, *arguments: str, answers: bool = False) -> Iterator[subprocess.Popen]:
+    """A process, which is killed in the end if it is still there. answers: what it prints is wanted."""
     command = [sys.executable, "-m", module, *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE if answers else subprocess.DEVNULL, text=True)
+    with subprocess.Popen(command, stdout=subprocess.PIPE if answers else subprocess.DEVNULL, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _stamps(camera: subprocess.Popen, node: subprocess.Popen, patience: float) -> list[int]:
+    """Waits for the camera's end and returns the stamps that it sent. Raises RuntimeError if it fails or takes longer,
+    and as soon as the node has ended, without which the camera would wait for ever.
+
+    patience: seconds.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            output, _ = camera.communicate(timeout=0.2)
+            break
+        except subprocess.TimeoutExpired:
+            if node.poll() is not None:
+                raise RuntimeError(f"the node ended with exit status {node.returncode} before the camera did") from None
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the camera did not end within {patience:g} s") from None
+    if camera.returncode:
+        raise RuntimeError(f"the camera ended with exit status {camera.returncode}")
+    return json.loads(output)
 
 
 def _size(text: str) -> tuple[int, int]:

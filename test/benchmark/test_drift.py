@@ -59,6 +59,26 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert main([*arguments, "--allowed", "-1"]) == 1
     assert len(json.loads((tmp_path / "drift.json").read_text())["stretches"]) == 1
     assert "in the last quarter bfloat16 has" in capsys.readouterr().out
-    with pytest.raises(SystemExit):
-        main(["--model", "nothing"])
-    assert "'nothing' is neither a file nor the name of a model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["--model", "nothing"], "'nothing' is neither a file nor the name of a model"),
+        (["--frames", "0"], "argument --frames: '0' must be a whole number from 1"),
+        (["--image-size", "0"], "argument --image-size: '0' must be a whole number from 1"),
+        (["--image-size", "100"], "image_size is 100; it must be a positive multiple of 32"),
+    ],
+)
+def test_wrong_arguments(
+    arguments: list[str],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(drift, "_scene", _scene)
+    with pytest.raises(SystemExit) as caught:
+        main([*arguments, "--device", "cpu", "--output", str(tmp_path)])
+    assert caught.value.code == 2
+    assert sentence in capsys.readouterr().err

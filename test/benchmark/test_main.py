@@ -93,6 +93,10 @@ def test_a_candidate_that_is_not_here(tmp_path: Path, monkeypatch, capsys) -> No
         (["--device", "gpu"], "--device is 'gpu'; it must be auto, cpu, cuda or cuda:N"),
         (["--device", "cuda:99"], "--device is 'cuda:99', but PyTorch finds "),
         (["--candidate", "nobody"], "invalid choice: 'nobody'"),
+        (
+            ["--model", "sam2.1_hiera_tiny", "nano", "--candidate", "transformers", "original"],
+            "--candidate is transformers original, but nano can only be run by sam2_ros and sam2_ros-compiled",
+        ),
     ],
 )
 def test_wrong_arguments(arguments: list[str], sentence: str, capsys) -> None:

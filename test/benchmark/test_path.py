@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from benchmark.path import __main__ as module
 from benchmark.path.__main__ import OUTPUTS, evaluate, main
 
 
@@ -38,6 +42,40 @@ def test_over_dds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert beside < set(deep["parts"])
     assert deep["own"][0] > sum(value for part, value in deep["parts"].items() if part not in beside) / 2
     assert capsys.readouterr().out.count("handled") == 2
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen]:
+    """The processes, of which the node's dies at once."""
+    start, processes = subprocess.Popen, []
+
+    def start_instead(command: list[str], **named: object) -> subprocess.Popen:
+        dies = "benchmark.path.clocked_node" in command
+        processes.append(start([sys.executable, "-c", "raise SystemExit(3)"] if dies else command, **named))
+        return processes[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", start_instead)
+    return processes
+
+
+def test_a_node_that_dies_is_noticed_and_leaves_no_camera_behind(
+    tmp_path: Path, started: list[subprocess.Popen], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "_PATIENCE", 20.0)
+    began = time.monotonic()
+    assert main(["--size", "160x120", "--rate", "10", "--seconds", "1", "--output", str(tmp_path)]) == 1
+    assert time.monotonic() - began < 20
+    assert "benchmark.path: the node ended with exit status 3 before the camera did" in capsys.readouterr().err
+    assert len(started) == 2
+    assert all(process.poll() is not None for process in started)
+
+
+def test_a_camera_that_takes_too_long_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "_PATIENCE", 0.0)
+    assert main(["--size", "160x120", "--rate", "10", "--seconds", "1", "--output", str(tmp_path)]) == 1
+    assert "benchmark.path: the camera did not end within 3 s" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("size", ["640", "640x", "1x1", "axb"])

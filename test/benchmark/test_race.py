@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -109,6 +110,14 @@ def test_nothing_to_compare_fails(result: Result, capsys) -> None:
     result.measured["b"].difference = result.logits_spread = 0.0
     assert _verdict([result]) == 1
     assert "no object is in view, so no answers were compared" in capsys.readouterr().err
+
+
+def test_a_single_candidate_is_compared_with_nobody(result: Result, capsys) -> None:
+    alone = replace(result, measured={"a": result.measured["a"]}, logits_spread=0.0)
+    assert _verdict([alone]) == 0
+    assert capsys.readouterr().out == "no answers were compared, since only one candidate was measured\n"
+    assert _verdict([alone, result]) == 1
+    assert "b differs by more than 0.001" in capsys.readouterr().err
 
 
 def test_times_by_hand() -> None:
