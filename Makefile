@@ -2,7 +2,8 @@
 
 PYTHON ?= python3
 # What pip is to install: PyTorch's build for CPUs, since that of PyPI brings several GB of CUDA. TORCH=torch takes it.
-TORCH ?= --extra-index-url https://download.pytorch.org/whl/cpu torch==2.13.0
+# Alone: what it needs comes from PyPI, with the rest.
+TORCH ?= --no-deps --extra-index-url https://download.pytorch.org/whl/cpu torch==2.13.0
 VIDEO ?=
 BOX ?=
 ARGUMENTS ?=
