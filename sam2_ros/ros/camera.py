@@ -22,6 +22,7 @@ from .report import Counts, Reporter
 from .slot import NewestSlot
 from .space import Space, SpaceInput
 from .stream import Stream
+from .transforms import Transforms
 
 _COMPLAINT_PERIOD = 2.0  # seconds
 _DEPTH_COMPLAINT_PERIOD = 10.0  # seconds
@@ -75,8 +76,10 @@ class Camera:
         slot: NewestSlot[ImageMessage],
         offer: Callable[[ImageMessage], None],
         tell: Callable[[Callable[[], object]], None],
+        transforms: Transforms,
     ) -> None:
-        """Subscribes. slot: where images wait. offer: puts one there. tell: has the worker do something."""
+        """Subscribes. slot: where images wait. offer: puts one there. tell: has the worker do something. transforms: of
+        the frames in which clicks are made."""
         stream = self._stream
         if stream is None:
             raise RuntimeError(f"the camera {self.name!r} is activated before it is configured")
@@ -92,7 +95,8 @@ class Camera:
 
         reporter = Reporter(self._node, self._image_group, images, count, self._logger)
         raw = images.topic.removesuffix(SUFFIX)
-        clicks = ClickInput(self._node, tell, stream, raw, self._logger, f"~/{self.name}" if self.name else "~")
+        base = f"~/{self.name}" if self.name else "~"
+        clicks = ClickInput(self._node, tell, stream, raw, transforms, self._logger, base)
         self._inputs = [reporter, images, space, clicks]
         if self._diagnostics is not None:
             self._inputs.append(

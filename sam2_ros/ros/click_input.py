@@ -17,7 +17,7 @@ from sam2_ros.tracking import TrackerError
 from .clicks import ClickRefused, PixelClick, PointClick
 from .messages import to_nanoseconds
 from .stream import Stream
-from .transforms import listen
+from .transforms import Transforms
 from .worker import NoAnswer
 
 _WAITING = 20
@@ -38,21 +38,20 @@ class ClickInput:
         tell: Callable[[Callable[[], object]], None],
         stream: Stream,
         image_topic: str,
+        transforms: Transforms,
         logger: RcutilsLogger,
         base: str = "~",
     ) -> None:
-        """tell: has the worker do something, without waiting. image_topic: of the camera's raw images.
-
-        base: of the node's own topics.
+        """tell: has the worker do something, without waiting. image_topic: of the camera's raw images. transforms: from
+        the frames of clicks to the camera's. base: of the node's own topics.
         """
         self._node = node
         self._tell_worker = tell
         self._logger = logger
         self._clicks = stream.clicks
         self._waiting = 0
-        # Of its own, so that clicks wait for no image; with transforms, so that these come in their order.
-        group = MutuallyExclusiveCallbackGroup()
-        self._transforms = listen(node, MutuallyExclusiveCallbackGroup())
+        self._transforms = transforms
+        group = MutuallyExclusiveCallbackGroup()  # of its own, so that clicks wait for no image
         quality = QoSProfile(depth=10)
         topics = (
             (PointStamped, "/clicked_point", self._on_point),
@@ -68,7 +67,6 @@ class ClickInput:
 
     def stop(self) -> None:
         """Unsubscribes."""
-        self._transforms.stop()
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions.clear()

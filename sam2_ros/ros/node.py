@@ -12,7 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from sam2_ros.tracking import Tracker, track_together
@@ -24,6 +26,7 @@ from .loading import free_device_memory, load_trackers
 from .parameters import Parameters
 from .services import CallRefused, Services
 from .streams import Streams, TrackTogether
+from .transforms import Transforms, listen
 from .worker import NoAnswer, Worker
 
 _PATIENCE = 3.0  # seconds for the device to finish what it is doing; launch kills after ten
@@ -36,6 +39,8 @@ class Parts:
     make_trackers: Callable[[Parameters], list[Tracker]] = load_trackers
     """One for each camera. Called in the worker's thread."""
     track: TrackTogether = track_together
+    listen: Callable[[Node, CallbackGroup], Transforms] = listen
+    """To how frames lie to one another."""
 
 
 class Sam2Node(LifecycleNode):
@@ -55,6 +60,7 @@ class Sam2Node(LifecycleNode):
         self._cameras = {name: Camera(self, name) for name in node_parameters.read(self).cameras}
         self._worker: Worker[ImageMessage] | None = None
         self._streams: Streams | None = None
+        self._transforms: Transforms | None = None
         self._calls = Services(self, self._running)
         self.add_on_set_parameters_callback(partial(node_parameters.check_changes, self))
         self.add_post_set_parameters_callback(self._on_parameters)
@@ -83,13 +89,14 @@ class Sam2Node(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         worker, _ = self._running()
+        self._transforms = self._parts.listen(self, MutuallyExclusiveCallbackGroup())
         for name, camera in self._cameras.items():
-            camera.activate(worker.frames[name], partial(worker.offer, camera=name), worker.tell)
+            offer = partial(worker.offer, camera=name)
+            camera.activate(worker.frames[name], offer, worker.tell, self._transforms)
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        for camera in self._cameras.values():
-            camera.deactivate()
+        self._unsubscribe()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -110,8 +117,7 @@ class Sam2Node(LifecycleNode):
 
         False if the worker does not end, which has been logged.
         """
-        for camera in self._cameras.values():
-            camera.deactivate()
+        self._unsubscribe()
         worker, self._streams = self._worker, None
         if worker is not None and not worker.stop(_PATIENCE):
             self.get_logger().error(f"the device has not answered for {_PATIENCE:g} s; its memory is not given back")
@@ -122,6 +128,13 @@ class Sam2Node(LifecycleNode):
             camera.release()
         free_device_memory()
         return True
+
+    def _unsubscribe(self) -> None:
+        for camera in self._cameras.values():
+            camera.deactivate()
+        if self._transforms is not None:
+            self._transforms.stop()
+            self._transforms = None
 
     def _configure(self, parameters: Parameters) -> None:
         worker: Worker[ImageMessage] = Worker(lambda frames: streams.handle(frames), self._failed, self._cameras)

@@ -17,7 +17,7 @@ from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
-from sam2_ros.ros import click_input, transforms
+from sam2_ros.ros import transforms
 from sam2_ros.ros.main import main
 from sam2_ros.ros.node import Parts
 from sam2_ros.ros.parameters import Parameters
@@ -154,6 +154,5 @@ def listen_to_transforms(ros_node: Node, group: CallbackGroup) -> transforms.Tra
 
 
 if __name__ == "__main__":
-    if transforms.TFMessage is None:
-        click_input.listen = listen_to_transforms
-    sys.exit(main(sys.argv[1:], Parts(make_trackers, track_together)))
+    listen = listen_to_transforms if transforms.TFMessage is None else transforms.listen
+    sys.exit(main(sys.argv[1:], Parts(make_trackers, track_together, listen)))

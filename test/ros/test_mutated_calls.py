@@ -19,7 +19,6 @@ from std_msgs.msg import Header
 
 from sam2_ros.msg import PromptPoint
 from sam2_ros.network import load_network
-from sam2_ros.ros import click_input
 from sam2_ros.ros.click_input import ClickInput
 from sam2_ros.ros.images import to_message
 from sam2_ros.ros.publishers import Publishers
@@ -89,7 +88,7 @@ class World:
         self.stream = Stream(tracker, space, Publishers(self.node), self.node.info)
         self.streams = Streams({"": self.stream})
         Services(self.node, lambda: (Worker(), self.streams))
-        ClickInput(self.node, lambda work: work(), self.stream, "/image", self.node)
+        ClickInput(self.node, lambda work: work(), self.stream, "/image", TransformBuffer(), self.node)
         self.restore()
 
     def restore(self) -> None:
@@ -137,9 +136,7 @@ class World:
 @pytest.fixture(scope="module")
 def world(checkpoint: Path) -> Any:
     network = load_network(checkpoint, device=torch.device("cpu"), dtype=torch.float32)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(click_input, "listen", lambda *_: TransformBuffer())
-        yield World(Tracker(network, capacity=3))
+    return World(Tracker(network, capacity=3))
 
 
 @pytest.fixture(scope="module")
