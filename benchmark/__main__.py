@@ -35,6 +35,7 @@ from sam2_ros.network.config import NAMED
 from . import memory
 from .candidate import NotInstalled
 from .machine import describe, load
+from .options import count
 from .race import TOLERANCE, Case, Result, race
 from .registry import CANDIDATES, EAGER
 from .report import content, print_result
@@ -84,11 +85,11 @@ def _parser() -> argparse.ArgumentParser:
         help="of the network's sizes (default: sam2.1_hiera_tiny)")  # fmt: skip
     add("--image-size", nargs="+", type=_size, metavar="S",
         help="edge of the network's input in pixels (default: 1024 on a GPU, 512 elsewhere; 256 for nano)")  # fmt: skip
-    add("--objects", nargs="+", type=_count, default=[1, 3, 8], metavar="N", help="(default: 1 3 8)")
+    add("--objects", nargs="+", type=count, default=[1, 3, 8], metavar="N", help="(default: 1 3 8)")
     add("--candidate", nargs="+", choices=list(CANDIDATES), metavar="NAME",
         help=f"of {', '.join(CANDIDATES)} (default: those that are here, uncompiled)")  # fmt: skip
-    add("--frames", type=_count, help="to measure (default: 300 on a GPU, 8 elsewhere)")
-    add("--warm-up", type=_count, default=8, metavar="FRAMES",
+    add("--frames", type=count, help="to measure (default: 300 on a GPU, 8 elsewhere)")
+    add("--warm-up", type=count, default=8, metavar="FRAMES",
         help="before that; the memory is full after seven (default: 8)")  # fmt: skip
     add("--adds", type=int, default=2, metavar="N", help="objects to add afterwards, one by one (default: 2)")
     add("--memory", action=argparse.BooleanOptionalAction, default=True,
@@ -96,16 +97,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     add("--dtype", choices=("auto", "float32", "bfloat16"), default="auto",
         help="(default: auto, which is bfloat16 on a GPU, float32 elsewhere)")  # fmt: skip
-    add("--threads", type=_count, help="of PyTorch on the CPU (default: its own choice)")
+    add("--threads", type=count, help="of PyTorch on the CPU (default: its own choice)")
     add("--output", type=Path, default=Path("build/benchmark"), metavar="DIR",
         help="for benchmark.json and benchmark.png (default: build/benchmark)")  # fmt: skip
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from 1")
-    return int(text)
 
 
 def _size(text: str) -> int:

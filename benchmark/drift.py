@@ -30,6 +30,7 @@ from sam2_ros.simulation.tabletop import Tabletop
 from sam2_ros.tracking import Prompt, Tracker, Tracks
 
 from .machine import describe
+from .options import count
 
 _RATE = 10
 """Images a second."""
@@ -62,8 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     add = parser.add_argument
     add("--model", default="nano", help="name or file of the network (default: nano)")
-    add("--image-size", type=_count, help="edge of the network's input, a multiple of 32 (default: the network's own)")
-    add("--frames", type=_count, default=2000, help=f"rounded up to loops of {_LOOP} (default: 2000)")
+    add("--image-size", type=count, help="edge of the network's input, a multiple of 32 (default: the network's own)")
+    add("--frames", type=count, default=2000, help=f"rounded up to loops of {_LOOP} (default: 2000)")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     add("--allowed", type=float, default=0.02, metavar="IOU", help="that bfloat16 may be worse by (default: 0.02)")
     add("--output", type=Path, default=Path("build/drift"), metavar="DIR", help="(default: build/drift)")
@@ -89,12 +90,6 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"in the last quarter bfloat16 has an IoU with the truth {abs(lost):.3f} {'below' if lost > 0 else 'above'} "
           f"float32's; {options.allowed:g} below is allowed")  # fmt: skip
     return int(lost > options.allowed)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from 1")
-    return int(text)
 
 
 def loss(stretches: list[Stretch]) -> float:

@@ -58,9 +58,7 @@ def _transport() -> list[SetEnvironmentVariable]:
 def _nodes(context: LaunchContext) -> list[Node]:
     given = {name: LaunchConfiguration(name).perform(context).strip() for name in ARGUMENTS}
     cameras = [name.strip() for name in given["cameras"].split(",") if name.strip()] or [""]
-    for name in ("camera_info", "depth"):
-        if len(cameras) > 1 and given[name] and "{camera}" not in given[name]:
-            raise RuntimeError(_without_name(name, given[name]))
+    _check_names(given, cameras)
     topics = {camera: _topics(given, camera) for camera in cameras}
     nodes = [_node(given, topics)]
     if _is_true("rviz", given["rviz"]):
@@ -71,19 +69,22 @@ def _nodes(context: LaunchContext) -> list[Node]:
 def _topics(given: dict[str, str], camera: str) -> dict[str, str]:
     """What the node calls a camera's topics, to what they are called here."""
     image = given["image"]
-    if camera and "{camera}" not in image:
-        raise RuntimeError(_without_name("image", image))
     raw = image.removesuffix("/compressed")
     beside = raw[: raw.rfind("/") + 1]
     topics = {"image": image, "camera_info": given["camera_info"] or f"{beside}camera_info", "depth": given["depth"]}
     return {name: topic.replace("{camera}", camera) for name, topic in topics.items() if topic}
 
 
-def _without_name(name: str, topic: str) -> str:
-    return (
-        f"with several cameras the argument {name} must say where each one's name comes, as in "
-        f"/{{camera}}/color/image_raw; it is {topic!r}"
-    )
+def _check_names(given: dict[str, str], cameras: list[str]) -> None:
+    """Raises RuntimeError where a topic is not each camera's own; the images' must be said also of a single name."""
+    named = ["image"] if cameras != [""] else []
+    named += ["camera_info", "depth"] if len(cameras) > 1 else []
+    for name in named:
+        if given[name] and "{camera}" not in given[name]:
+            raise RuntimeError(
+                f"with several cameras the argument {name} must say where each one's name comes, as in "
+                f"/{{camera}}/color/image_raw; it is {given[name]!r}"
+            )
 
 
 def _node(given: dict[str, str], topics: dict[str, dict[str, str]]) -> Node:

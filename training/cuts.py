@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from sam2_ros.apps.follow import PROMPTS, follow
-from sam2_ros.apps.sequences import BadSequence, LabelledSequence, find_sequences, open_sequence
+from sam2_ros.apps.sequences import LabelledSequence, find_sequences, open_sequence
 from sam2_ros.geometry.label_files import read_labels
 from sam2_ros.network import Sam2, load_network
 
@@ -63,7 +63,7 @@ def main() -> int:
     try:
         sequences = [open_sequence(folder) for folder in find_sequences(options.folder)]
         network = load_network(options.model)
-    except (BadSequence, ValueError) as error:
+    except ValueError as error:  # of a sequence, or the checkpoint
         parser.error(str(error))
     means = []
     for sequence in sequences:

@@ -6,7 +6,6 @@ import argparse
 import json
 import math
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,12 +121,12 @@ def _make_room(options: argparse.Namespace) -> None:
             options.json.parent.mkdir(parents=True, exist_ok=True)
             if options.json.is_dir():
                 raise BadOption(f"--json {options.json} is a folder; it must be a file")
-            with tempfile.NamedTemporaryFile(dir=options.json.parent):
-                pass
+            _part(options.json).touch()
+            _part(options.json).unlink()
         if options.pictures is not None:
             options.pictures.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadOption(f"{error.filename or options.json} cannot be written: {error.strerror}") from error
+        raise BadOption(f"{error.filename} cannot be written: {error.strerror}") from error
 
 
 def _measure(
@@ -164,13 +163,17 @@ def _measure(
 def _keep(results: Sequence[Result], options: argparse.Namespace) -> None:
     """Writes what is asked for after each sequence, so that it is there whatever comes. Raises OSError."""
     if options.json is not None:
-        part = options.json.with_name(options.json.name + ".part")
-        part.write_text(json.dumps(_content(results), indent=2) + "\n")
-        part.replace(options.json)
+        _part(options.json).write_text(json.dumps(_content(results), indent=2) + "\n")
+        _part(options.json).replace(options.json)
     if options.pictures is not None:
         last = results[-1]
         title = f"{last.sequence.name}, {options.model}, {options.prompt} prompt"
         draw_sheet(options.pictures / f"{last.sequence.name}.png", title, last.sequence, last.followed)
+
+
+def _part(file: Path) -> Path:
+    """What is written first, and takes the file's name when it is whole."""
+    return file.with_name(f"{file.name}.part")
 
 
 def _print(network: Sam2, results: Sequence[Result], options: argparse.Namespace) -> None:

@@ -331,8 +331,7 @@ class Sam2(nn.Module):
 
     def take_mask(self, features: Features, mask: Tensor) -> Choice:
         """A mask prompt is its own answer: (N, 1, S, S) of 0 and 1."""
-        edge = mask.shape[-1] // 4
-        small = _shrink(20 * mask - 10, edge)
+        small = shrink(20 * mask - 10)
         prompt = self.mask_downsample(mask)
         objects = len(mask)
         points, labels = self.no_points(objects)
@@ -394,8 +393,9 @@ def _overlap(masks: Tensor, others: Tensor) -> Tensor:
     return both.sum(dim=(2, 3)) / either.sum(dim=(2, 3)).clamp(min=1)
 
 
-def _shrink(masks: Tensor, edge: int) -> Tensor:
-    """(N, 1, S, S) to (N, 1, edge, edge); in float32 inside, since half precision has no such kernel on the CPU."""
+def shrink(masks: Tensor) -> Tensor:
+    """(N, 1, S, S) to (N, 1, S / 4, S / 4); in float32 inside, since half precision has no such kernel on the CPU."""
+    edge = masks.shape[-1] // 4
     small = F.interpolate(masks.float(), size=(edge, edge), mode="bilinear", antialias=True)
     return small.to(masks.dtype)
 

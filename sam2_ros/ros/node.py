@@ -73,7 +73,7 @@ class Sam2Node(LifecycleNode):
         return all(step() == TransitionCallbackReturn.SUCCESS for step in steps)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        if not self.release():
+        if self._worker is not None and not self.release():  # left by a cleanup that failed
             return TransitionCallbackReturn.FAILURE  # a device that does not answer is not asked by two
         try:
             self._configure(node_parameters.read(self))

@@ -70,7 +70,7 @@ class Player:
             masks, depths = (self.source / kind / f"{file.stem}.png" for kind in ("masks", "depth"))
             yield self._frame(
                 _read(file, cv2.IMREAD_COLOR),
-                _read_plain(depths) if root == nested and depths.exists() else None,
+                _read_depth(depths) if root == nested and depths.exists() else None,
                 _read_ids(masks) if root == nested and masks.exists() else None,
             )
 
@@ -100,7 +100,7 @@ def _read(path: Path, mode: int) -> NDArray[Any]:
     return np.asarray(picture)
 
 
-def _read_plain(path: Path) -> NDArray[Any]:
+def _read_depth(path: Path) -> NDArray[Any]:
     picture = _read(path, cv2.IMREAD_UNCHANGED)
     if picture.ndim != 2:
         raise Unplayable(f"{path} has {picture.shape[2]} channels: a depth image has one")

@@ -150,7 +150,7 @@ class Propagation:
     def _region(self, frame: Frame, prompts: Sequence[Prompt], view: View | None) -> SearchRegion:
         """Where prompts of one object are to be answered; view: of it on the frame before."""
         if frame.image is None:
-            return SearchRegion()
+            return WHOLE
         size, context = (frame.height, frame.width), self._network.config.search_context
         given = [prompt.box for prompt in prompts if prompt.box is not None][-1:]  # the others no longer count
         given += [np.array(box_around(prompt.mask)) for prompt in prompts if prompt.mask is not None]
@@ -161,8 +161,10 @@ class Propagation:
             x0, y0, x1, y1 = zip(*boxes, *((x, y, x + 1, y + 1) for x, y in clicks), strict=True)
             return SearchRegion.around((min(x0), min(y0), max(x1), max(y1)), *size, context)
         # The region of an object out of view is where it is searched for, and says nothing of its size.
-        known = view is not None and (view.in_view or not clicks)
-        region = view.region if view is not None and known else self._glance(frame, prompts, clicks)
+        if view is not None and (view.in_view or not clicks):
+            region = view.region
+        else:
+            region = self._glance(frame, prompts, clicks)
         return region.around_points(clicks, *size)
 
     def _glance(self, frame: Frame, prompts: Sequence[Prompt], clicks: Sequence[tuple[float, float]]) -> SearchRegion:
@@ -223,10 +225,10 @@ class Propagation:
         network = self._network
         if row:
             conditioned = network.attend(features.top, self._bank.read(row, frame.number))
-            tracked = network.find(features, conditioned, self._expected([expected]))
+            answered: Choice | None = network.find(features, conditioned, self._expected([expected]))
         else:
-            conditioned, tracked = network.without_memory(features.top), None
-        answered, clicks = tracked, list[_Click]()
+            conditioned, answered = network.without_memory(features.top), None
+        clicks: list[_Click] = []
         for prompt in prompts:
             if prompt.mask is not None:
                 order = None

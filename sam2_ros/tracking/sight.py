@@ -13,7 +13,7 @@ from torch import Tensor
 from sam2_ros.geometry.masks import OUTSIDE, place_logits, resize_logits
 from sam2_ros.geometry.search_region import SearchRegion
 from sam2_ros.geometry.transfer import upload
-from sam2_ros.network import Features, Sam2
+from sam2_ros.network import Features, Sam2, shrink
 
 from .errors import BadPrompt
 from .history import Frame
@@ -114,6 +114,6 @@ def mask_input(mask: NDArray[np.bool_], frame: Frame, region: SearchRegion, size
         image = F.interpolate(image, size=(size, size), mode="bilinear", antialias=True)
     image = (image >= 0.5).to(network.dtype)
     # An answer has a quarter of the input's pixels: what vanishes there would be an object without a pixel.
-    if not (F.interpolate(image.float(), size=(size // 4,) * 2, mode="bilinear", antialias=True) > 0.5).any():
+    if not (shrink(image.float()) > 0.5).any():
         raise BadPrompt(f"the mask of {mask.sum()} pixels is too small for the network's input of {size}")
     return image
