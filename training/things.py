@@ -217,7 +217,7 @@ def dressed(bank: Bank, random: np.random.Generator) -> Image:
     """A sprite: a photographed thing, a drawing, or a shape of one's own; as it is, recoloured, or textured."""
     kind = random.random()
     if kind < 0.45:
-        sprite = _cutout(bank, random)
+        sprite = cutout(bank, random)
     elif kind < 0.82:
         sprite = bank.drawings[random.integers(len(bank.drawings))].copy()
     else:
@@ -235,7 +235,7 @@ def dressed(bank: Bank, random: np.random.Generator) -> Image:
     return np.ascontiguousarray(sprite[:, ::-1] if random.random() < 0.5 else sprite)
 
 
-def _cutout(bank: Bank, random: np.random.Generator) -> Image:
+def cutout(bank: Bank, random: np.random.Generator) -> Image:
     """A photographed thing, cut out: of those that came so, or of a photograph in which it is marked."""
     index = int(random.integers(len(bank.cutouts) + len(bank.marked)))
     if index < len(bank.cutouts):

@@ -229,14 +229,20 @@ class Training:
             if self.rank == 0:
                 self._write(None)
 
-    def refine(self, steps: int, target: Path) -> None:
-        """After all stages: what was learnt stays as it is, and the mask refiner learns from what it finds. Writes the
-        model."""
+    def refine(self, share: int, target: Path) -> None:
+        """After all stages: what was learnt stays as it is, and the mask refiner learns from what is found, one part
+        after the other. Writes the model. share: what part of the steps is taken, one of so many."""
         self.network.load_state_dict(self.average.state)
-        refiner = refining.Refining(self.folder, self.network.eval(), self.bank, seed=self.seed, steps=steps)
-        for key, tensor in refiner.run().items():
-            self.average.state[f"mask_refiner.{key}"].copy_(tensor)
-        export(self.average.state, self.config, target, steps=len(self.log) + refiner.step)
+        steps = len(self.log)
+        for part in refining.PARTS:
+            run = refining.Refining(
+                self.folder, self.network.eval(), self.bank, part, seed=self.seed, steps=part.steps // share
+            )
+            for key, tensor in run.run().items():
+                self.average.state[f"mask_refiner.{key}"].copy_(tensor)
+            self.network.load_state_dict(self.average.state)
+            steps += run.step
+        export(self.average.state, self.config, target, steps=steps)
 
     def _run_stage(self, stage: Stage) -> None:
         optimiser = self._optimiser(stage)
@@ -431,7 +437,7 @@ def _train(arguments: argparse.Namespace, rank: int) -> None:
     )
     training.run(_stages(arguments))
     if rank == 0:
-        training.refine(refining.STEPS // 200 if arguments.rehearse else refining.STEPS, target)
+        training.refine(200 if arguments.rehearse else 1, target)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,9 @@
 SAM 2 has nothing like it; `nano` finds an object on a grid of a quarter of its input. As in CascadePSP (Cheng et al.,
 2020) a mask goes in together with the picture around it, and what the object is, is not asked again: the decoder's
 embedding of it goes in as well, and of the picture only what the trunk's first blocks make of it.
+
+Where the mask of the image before is known, and how it has moved, a second part weighs it against the first one's
+answer, pixel by pixel of the picture.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ _WIDTHS = (16, 32, 48, 64)
 """Channels at strides 2, 4, 8 and 16."""
 _SURE = 8.0
 """Logits beyond this say nothing more."""
+_LED = 32
+"""Channels where the mask of the image before comes in."""
 
 
 class MaskRefiner(nn.Module):
@@ -37,16 +42,27 @@ class MaskRefiner(nn.Module):
         )
         self.ups = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for fine, coarse in pairwise(_WIDTHS))
         self.out = nn.Conv2d(_WIDTHS[0], 1, 3, padding=1)
+        last = nn.Conv2d(_LED, 4, 3, padding=1)
+        # Of each 2 x 2 pixels: the first part's features, its answer and the mask; the mask before and the picture.
+        self.lead = nn.Sequential(
+            nn.Conv2d(_WIDTHS[0] + 2 + 4 * (1 + 3), _LED, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(_LED, _LED, 3, padding=1),
+            nn.ReLU(),
+            last,
+        )
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        nn.init.zeros_(self.out.weight)  # at first a mask stays as it is
+        for conv in (self.out, last):
+            nn.init.zeros_(conv.weight)  # at first a mask stays as it is
 
-    def forward(self, maps: list[Tensor], logits: Tensor, embedding: Tensor) -> Tensor:
-        """maps: (N, C, S / 2, S / 2) and (N, C, S / 4, S / 4); logits: (N, 1, S / 2, S / 2) of the mask, and embedding
-        (N, C, S / 2, S / 2). Returns logits (N, 1, S / 2, S / 2)."""
+    def forward(
+        self, maps: list[Tensor], logits: Tensor, embedding: Tensor, pictures: Tensor, earlier: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """maps: (N, C, S / 2, S / 2) and (N, C, S / 4, S / 4); the others as in `Sam2.refine`."""
         mask = logits.clamp(-_SURE, _SURE) / _SURE
         # As the trunk's maps are: with a pixel's channels side by side a CPU takes little more than half the time.
         given = torch.cat((mask, embedding), dim=1).contiguous(memory_format=torch.channels_last)
@@ -57,5 +73,9 @@ class MaskRefiner(nn.Module):
                 below = below + self.laterals[level](maps[level])
             seen = F.avg_pool2d(given, 2**level) if level else given
             x = self.blocks[level](torch.cat((below, seen), dim=1))
-        refined: Tensor = self.out(x) + _SURE * mask
-        return refined
+        refined = self.out(x) + _SURE * mask
+        fine = F.pixel_unshuffle(torch.cat((earlier, pictures), dim=1), 2)
+        led = self.lead(torch.cat((x, refined.clamp(-_SURE, _SURE) / _SURE, mask, fine), dim=1))
+        known = (earlier != 0).flatten(1).any(dim=1).view(-1, 1, 1, 1)
+        shown = F.interpolate(refined, scale_factor=2.0, mode="bilinear", align_corners=False)
+        return refined, shown + F.pixel_shuffle(led, 2) * known

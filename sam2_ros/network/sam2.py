@@ -346,14 +346,16 @@ class Sam2(nn.Module):
             score=torch.where(present, _PRESENT, _ABSENT).to(pointer.dtype),
         )
 
-    def refine(self, pictures: Tensor, logits: Tensor, embedding: Tensor) -> Tensor:
+    def refine(self, pictures: Tensor, logits: Tensor, embedding: Tensor, earlier: Tensor) -> tuple[Tensor, Tensor]:
         """Masks of N objects with finer edges, where `Sam2Config.refined_size` is not 0.
 
         pictures: (N, 3, S, S) of each and a little around it, from `prepare`; logits: (N, 1, S / 2, S / 2) and
-        embedding (N, C / 8, S / 2, S / 2) of its `Choice`, as they lie there. Returns logits (N, 1, S / 2, S / 2).
+        embedding (N, C / 8, S / 2, S / 2) of its `Choice`, as they lie there; earlier: (N, 1, S, S) its mask on the
+        image before, led to where the object is now, 1 in it and -1 outside; all 0 of one of which none is known.
+        Returns logits (N, 1, S / 2, S / 2) without it, and (N, 1, S, S) with it.
         """
         maps = cast(Any, self.image_encoder.trunk).first_maps(pictures)
-        return cast(Tensor, self.mask_refiner(maps, logits, embedding))
+        return cast(tuple[Tensor, Tensor], self.mask_refiner(maps, logits, embedding, pictures, earlier))
 
     def no_points(self, objects: int) -> tuple[Tensor, Tensor]:
         """The points and labels of a frame without prompt, for N objects."""

@@ -60,6 +60,8 @@ class History:
         self._length = length
         self._seconds = seconds
         self._frames: dict[int, Frame] = {}
+        self._eve: Frame | None = None
+        """The newest that can no longer be found; its image is still there."""
         self._next = 0
 
     @property
@@ -87,35 +89,47 @@ class History:
         """Keeps the frame that has the next number, with a copy of its features, and lets go what is too old."""
         too_old = frame.stamp - round(self._seconds * 1e9)
         first = frame.number - self._length + 1
-        self._frames = {n: held for n, held in self._frames.items() if n >= first and held.stamp >= too_old}
-        slot = frame.number % self._length
-        features, image = self._kept_features(frame.features, slot), self._kept_image(frame.image, slot)
+        held = self._frames
+        self._frames = {n: one for n, one in held.items() if n >= first and one.stamp >= too_old}
+        gone = [n for n in held if n not in self._frames]
+        self._eve = held[max(gone)] if gone else self._eve
+        features, image = self._kept_features(frame.features, frame.number), self._kept_image(frame.image, frame.number)
         self._frames[frame.number] = replace(frame, features=features, image=image)
         self._next = frame.number + 1
 
-    def _kept_features(self, features: Features | None, slot: int) -> Features | None:
+    def _kept_features(self, features: Features | None, number: int) -> Features | None:
         if self._features is None or features is None:
             return None
+        slot = number % self._length
         kept = Features(self._features.fine[slot], self._features.middle[slot], self._features.top[slot])
         kept.fine.copy_(features.fine)
         kept.middle.copy_(features.middle)
         kept.top.copy_(features.top)
         return kept
 
-    def _kept_image(self, image: Tensor | None, slot: int) -> Tensor | None:
+    def _kept_image(self, image: Tensor | None, number: int) -> Tensor | None:
         if image is None:
             return None
+        room = self._length + 1  # and the one before the oldest
         if self._images is None or self._images.shape[1:] != image.shape:
-            self._images = image.new_empty(self._length, *image.shape)
-        return self._images[slot].copy_(image)
+            self._images = image.new_empty(room, *image.shape)
+        return self._images[number % room].copy_(image)
 
     def clear(self) -> None:
         """Forgets the frames; their numbers are not used again."""
         self._frames.clear()
+        self._eve = None
 
     def at(self, number: int) -> Frame:
         """A frame that can be found."""
         return self._frames[number]
+
+    def before(self, number: int) -> Frame | None:
+        """The frame before one that can be found, or before the next; of what was encoded its image alone is sure to be
+        there still. None before the first."""
+        if self._eve is not None and self._eve.number == number - 1:
+            return self._eve
+        return self._frames.get(number - 1)
 
     def nearest(self, stamp: int | None) -> Frame:
         """The frame whose stamp is nearest to this one in nanoseconds; the newest if None.

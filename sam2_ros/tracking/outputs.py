@@ -16,6 +16,7 @@ from sam2_ros.geometry.transfer import download, upload
 from sam2_ros.network import NO_OBJECT
 
 from .history import Frame
+from .motion import CloseUp
 from .objects import ObjectRecord
 from .propagation import Propagation
 from .tracks import State, Tracks
@@ -77,23 +78,26 @@ class Outputs:
 
     def _next_searches(
         self, rows: Sequence[int], before: Sequence[View | None], in_view: Tensor, frame: Frame
-    ) -> list[tuple[SearchRegion, NDArray[np.bool_] | None]]:
-        """Where to look on the next frame for the objects of these rows, some of which are in view on this one, and
-        what is expected there, as in `View`."""
+    ) -> list[tuple[SearchRegion, NDArray[np.bool_] | None, CloseUp | None]]:
+        """Where to look on the next frame for the objects of these rows, some of which are in view on this one, what is
+        expected there, and their masks from close by, as in `View`."""
         sights = [self._propagation.sights[row] for row in rows]
         if not self._search_context:
-            return [(sight.region, None) for sight in sights]
+            return [(sight.region, None, None) for sight in sights]
         size = (frame.height, frame.width)
         answers = (self._propagation.logits[rows, 0] > 0) & in_view[:, None, None]
         sure = (self._propagation.iou[rows] >= _SURE).tolist()
-        searches: list[tuple[SearchRegion, NDArray[np.bool_] | None]] = []
-        for sight, view, mask, one in zip(sights, before, answers.cpu().numpy(), sure, strict=True):
+        close_ups = self._propagation.close_ups(rows)
+        searches: list[tuple[SearchRegion, NDArray[np.bool_] | None, CloseUp | None]] = []
+        for sight, view, mask, one, close_up in zip(
+            sights, before, answers.cpu().numpy(), sure, close_ups, strict=True
+        ):
             if view is not None and not sight.searched:
-                searches.append((view.region, view.expected))
+                searches.append((view.region, view.expected, None))
                 continue
             box = sight.region.box_of(mask, *size)
             following = sight.region.after(box, *size, self._search_context, turn=frame.number, sure=one)
-            searches.append((following, sight.region.mask_in(following, mask)))
+            searches.append((following, sight.region.mask_in(following, mask), close_up))
         return searches
 
     def tracks(self, ids: tuple[int, ...], records: Sequence[ObjectRecord], frame: Frame, look: Look) -> Tracks:

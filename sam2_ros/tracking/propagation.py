@@ -20,6 +20,7 @@ from sam2_ros.network import NO_OBJECT, Choice, Features, Sam2, enlarge
 from .errors import BadPrompt
 from .history import Frame
 from .memory import MemoryBank
+from .motion import CloseUp, Earlier
 from .sight import mask_input, paste, pictures, place, point_input, resample, see
 from .tracks import Prompt, Readings
 from .visibility import View
@@ -36,6 +37,12 @@ _UNSURE = SearchRegion(scale=0.5)
 _CLOSE = 1.5
 """Edge of the picture in which a mask is refined, in the longer edge of its box."""
 
+_ALIKE = 0.3
+"""IoU with what is found, below which a mask that was led here does not count: the object has gone elsewhere."""
+
+_CERTAIN = 8.0
+"""Logit of a pixel that somebody drew."""
+
 _Click = tuple[float, float, int]
 """x, y in pixels of the image, and label; 2 and 3 are the corners of a box."""
 
@@ -50,7 +57,7 @@ class Sight:
     drawn: bool = False
     """Whether somebody drew the mask, all of which is meant."""
     crop: SearchRegion | None = None
-    """Where the mask was refined, if it was."""
+    """Where the mask is known from close by, if it is."""
 
 
 class Propagation:
@@ -69,15 +76,26 @@ class Propagation:
         self.iou = torch.zeros(rows, device=network.device)
         """(rows,)"""
         self.sights = [Sight()] * rows
-        edge = network.config.refined_size // 2
-        self._refined = torch.zeros(rows, 1, edge, edge, device=network.device)
+        edge = network.config.refined_size
+        self._refined = torch.zeros(rows, 1, edge // 2, edge // 2, device=network.device)
         """(rows, 1, R / 2, R / 2), R for refined_size: logits with finer edges, of the crops; the others are a coarse
         picture of them then."""
+        self._shown = torch.zeros(rows, 1, edge, edge, device=network.device)
+        """(rows, 1, R, R) the same with what is known from the frame before. Nothing but the next frame's follows from
+        it: what it has wrong must not be remembered."""
 
-    def follow(self, rows: Sequence[int], frame: Frame, views: Sequence[View], wary: Sequence[bool]) -> None:
+    def follow(
+        self,
+        rows: Sequence[int],
+        frame: Frame,
+        views: Sequence[View],
+        wary: Sequence[bool],
+        before: Frame | None,
+    ) -> None:
         """Tracks the objects of these rows onto a frame and remembers the answers.
 
-        views: of each on the frame before; wary: of which objects a mask of all of it is not believed.
+        views: of each on the frame before; wary: of which objects a mask of all of it is not believed; before: that
+        frame, its image alone.
         """
         regions = [view.region for view in views]
         features = see(self._network, frame, regions, self._size)
@@ -88,6 +106,8 @@ class Propagation:
             self._expected([view.expected for view in views]),
         )
         self._store(rows, choice, regions, frame)
+        if choice.embedding is not None:
+            self._refine(rows, choice.embedding, frame, views, before)
         if memory is None:
             memory = self._remember(rows, features, choice, frame)
         self._bank.write(rows, frame.number, memory, choice.pointer, conditioning=False)
@@ -120,7 +140,13 @@ class Propagation:
             expected = view.region.mask_in(region, view.expected)
         features = see(self._network, frame, [region], self._size)
         choice, readings = self._answer([] if begins else [row], frame, region, features, prompts, expected)
-        self._store([row], choice, [region], frame, drawn=prompts[-1].mask is not None)
+        drawn = prompts[-1].mask
+        self._store([row], choice, [region], frame, drawn=drawn is not None)
+        if drawn is not None:
+            self._look_at(row, drawn, frame)
+        elif choice.embedding is not None:
+            # What was there a frame ago is what the prompt may be meant to change.
+            self._refine([row], choice.embedding, frame, [], None)
         memory = self._remember([row], features, choice, frame)
         conditioning = begins or self._corrections_condition
         self._bank.write([row], frame.number, memory, choice.pointer, conditioning=conditioning)
@@ -138,9 +164,9 @@ class Propagation:
         if frame.image is None:
             return place(self.logits[self._index(rows)], frame, [self.sights[row].region for row in rows])
         placed = torch.empty(len(rows), frame.height, frame.width, device=self.logits.device)
-        crops, refined = self._close(rows)
-        if crops:
-            placed[self._index(list(crops))] = place(refined, frame, list(crops.values()))
+        if crops := self._crops(rows):
+            shown = self._shown[self._index([rows[n] for n in crops])]
+            placed[self._index(list(crops))] = place(shown, frame, list(crops.values()))
         if others := {n: row for n, row in enumerate(rows) if n not in crops}:
             kept = list(others.values())
             logits = _without_strays(self.logits[self._index(kept)], [self.sights[row].drawn for row in kept])
@@ -278,46 +304,100 @@ class Propagation:
         self.logits[index] = choice.raw.float()
         self.scores[index] = choice.score.float()
         self.iou[index] = choice.iou.float()
-        if choice.embedding is not None:
-            self._refine(rows, choice.embedding, frame)
 
-    def _refine(self, rows: Sequence[int], embedding: Tensor, frame: Frame) -> None:
-        """Looks at the masks in these rows once more, from close by; embedding: (N, C / 8, S / 4, S / 4) of each."""
+    def _look_at(self, row: int, mask: NDArray[np.bool_], frame: Frame) -> None:
+        """Keeps a mask that somebody drew as it is seen from close by."""
+        box = box_around(mask)
+        if frame.image is None or not self._shown.numel() or box is None:
+            return
+        crop = SearchRegion.around(box, frame.height, frame.width, _CLOSE)
+        x0, y0, x1, y1 = crop.pixels(frame.height, frame.width)
+        seen = torch.from_numpy(mask[None, None, y0:y1, x0:x1]).to(self._shown.device).float()
+        logits = _CERTAIN * (2 * F.interpolate(seen, size=self._shown.shape[-2:], mode="bilinear", antialias=True) - 1)
+        self._shown[row] = logits[0]
+        self.sights[row] = replace(self.sights[row], crop=crop)
+
+    def _refine(
+        self, rows: Sequence[int], embedding: Tensor, frame: Frame, views: Sequence[View], before: Frame | None
+    ) -> None:
+        """Looks at the masks in these rows once more, from close by.
+
+        embedding: (N, C / 8, S / 4, S / 4) of each; views: of each on the frame `before`, empty where what was there is
+        of no account.
+        """
+        regions = [self.sights[row].region for row in rows]
         (masks,) = download(self.logits[self._index(rows), 0] > 0)
-        boxes = [self.sights[row].region.box_of(mask, *frame.seen) for row, mask in zip(rows, masks, strict=True)]
+        earlier = {
+            n: Earlier.of(view.close_up, view.region, view.expected, masks[n])
+            for n, view in enumerate(views)
+            if view.close_up is not None and view.expected is not None
+        }
+        boxes = [region.box_of(mask, *frame.seen) for region, mask in zip(regions, masks, strict=True)]
         found = {n: SearchRegion.around(box, *frame.seen, _CLOSE) for n, box in enumerate(boxes) if box is not None}
         if frame.image is None or not found:
             return
         network, size = self._network, self._network.config.refined_size
-        kept, crops = [rows[n] for n in found], list(found.values())
-        index, regions = self._index(kept), [self.sights[row].region for row in kept]
+        crops, index = list(found.values()), self._index([rows[n] for n in found])
         given = torch.cat((self.logits[index], embedding[self._index(list(found))].float()), dim=1)
-        given = resample(given, frame, regions, crops, size // 2).to(network.dtype)
+        given = resample(given, frame, [regions[n] for n in found], crops, size // 2).to(network.dtype)
         seen = pictures(network, frame.image, crops, size)
-        refined = network.refine(seen, given[:, :1], given[:, 1:]).float()
-        self._refined[index] = refined
+        led = self._lead([earlier.get(n) for n in found], crops, seen, frame, before)
+        coarse = F.interpolate(given[:, :1].float(), size=led.shape[-2:], mode="bilinear", align_corners=False)
+        led *= (_alike(coarse, led) >= _ALIKE).view(-1, 1, 1, 1)
+        refined, shown = network.refine(seen, given[:, :1], given[:, 1:], led)
+        self._refined[index], self._shown[index] = refined.float(), shown.float()
         # Also where the object is looked for next, and what is expected there.
-        smooth = F.avg_pool2d(refined, 3, stride=1, padding=1, count_include_pad=False)
-        self.logits[index] = paste(smooth, frame, crops, regions, self._size // 4)
-        for row, crop in zip(kept, crops, strict=True):
-            self.sights[row] = replace(self.sights[row], crop=crop)
+        smooth = F.avg_pool2d(refined.float(), 3, stride=1, padding=1, count_include_pad=False)
+        self.logits[index] = paste(smooth, frame, crops, [regions[n] for n in found], self._size // 4)
+        for n, crop in found.items():
+            self.sights[rows[n]] = replace(self.sights[rows[n]], crop=crop)
+
+    def _lead(
+        self,
+        earlier: Sequence[Earlier | None],
+        crops: Sequence[SearchRegion],
+        seen: Tensor,
+        frame: Frame,
+        before: Frame | None,
+    ) -> Tensor:
+        """(N, 1, R, R) the masks on the frame before, led to where they are in N crops of this one, as `Sam2.refine`
+        takes them; seen: (N, 3, R, R) pictures of the crops."""
+        led = torch.zeros_like(seen[:, :1])
+        known = {n: one for n, one in enumerate(earlier) if one is not None}
+        if before is None or before.image is None or not known:
+            return led
+        sources = [one.source(crops[n]) for n, one in known.items()]
+        then, now = download(
+            _grey(pictures(self._network, before.image, sources, seen.shape[-1])), _grey(seen[self._index(list(known))])
+        )
+        masks = [
+            one.led(source, *both, *frame.seen)
+            for one, source, both in zip(known.values(), sources, zip(then, now, strict=True), strict=True)
+        ]
+        led[self._index(list(known)), 0] = upload(np.stack(masks), led.device).to(led.dtype)
+        return led
+
+    def close_ups(self, rows: Sequence[int]) -> list[CloseUp | None]:
+        """The masks of these rows as they are known from close by, where they are."""
+        (masks,) = download(self._shown[self._index(rows), 0] > 0)
+        crops = self._crops(rows)
+        return [CloseUp(crops[n], mask.copy()) if n in crops else None for n, mask in enumerate(masks)]
 
     def _remember(self, rows: Sequence[int], features: Features, choice: Choice, frame: Frame) -> Tensor:
         """Memories (N, h * w, mem_dim) of the choices that are stored in these rows: of their masks, with refined edges
         if there are any, not of how sure each pixel is."""
         seen = enlarge(choice.raw)
-        crops, refined = self._close(rows)
-        if crops:
+        if crops := {n: crop for n, crop in self._crops(rows).items() if not self.sights[rows[n]].drawn}:
+            refined = self._refined[self._index([rows[n] for n in crops])]
             regions = [self.sights[rows[n]].region for n in crops]
             finer = paste(refined, frame, list(crops.values()), regions, self._size)
             seen[self._index(list(crops))] = finer.to(seen.dtype)
         masks = (seen > 0) & (choice.score.view(-1, 1, 1, 1) > 0)
         return self._network.encode_memory(features.top, masks.to(self._network.dtype), choice.score)
 
-    def _close(self, rows: Sequence[int]) -> tuple[dict[int, SearchRegion], Tensor]:
-        """Where M of these rows, by their number, were looked at once more, and the logits (M, 1, R / 2, R / 2)."""
-        crops = {n: crop for n, row in enumerate(rows) if (crop := self.sights[row].crop) is not None}
-        return crops, self._refined[self._index([rows[n] for n in crops])]
+    def _crops(self, rows: Sequence[int]) -> dict[int, SearchRegion]:
+        """Where those of these rows, by their number, are known from close by that are."""
+        return {n: crop for n, row in enumerate(rows) if (crop := self.sights[row].crop) is not None}
 
     def _index(self, rows: Sequence[int]) -> Tensor:
         return upload(np.array(rows, np.int64), self.logits.device)
@@ -344,3 +424,14 @@ def _merged(clicks: list[_Click], prompt: Prompt) -> list[_Click]:
         # A new box takes the place of the old one; a box comes before the clicks, as in SAM 2's training.
         clicks = [(x0, y0, 2), (x1, y1, 3)] + [click for click in clicks if click[2] < 2]
     return clicks + [(x, y, int(n)) for (x, y), n in zip(prompt.points.tolist(), prompt.labels, strict=True)]
+
+
+def _alike(one: Tensor, other: Tensor) -> Tensor:
+    """(N,) IoU of masks that are given as logits (N, 1, R, R)."""
+    both, either = (one > 0) & (other > 0), (one > 0) | (other > 0)
+    return both.sum((1, 2, 3)) / either.sum((1, 2, 3)).clamp(min=1)
+
+
+def _grey(seen: Tensor) -> Tensor:
+    """(N, 3, R, R) as the network sees it, to (N, R, R) uint8."""
+    return (50 * seen.float().mean(dim=1) + 128).clamp(0, 255).to(torch.uint8)

@@ -312,7 +312,7 @@ class Tracker:
         if searched:
             views = [before[row] for row in searched]
             lost = [self._thresholds.state(view, frame.stamp) == State.LOST and view.share < _SMALL for view in views]
-            self._propagation.follow(searched, frame, views, wary=lost)
+            self._propagation.follow(searched, frame, views, wary=lost, before=self._history.before(frame.number))
         if resting := [row for row in before if row not in searched]:
             self._propagation.rest(resting, [before[row] for row in resting])
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sam2_ros.geometry.search_region import WHOLE, SearchRegion
 
+from .motion import CloseUp
 from .tracks import State
 
 _IN_PART = 0.8
@@ -71,6 +72,8 @@ class View:
     """Where to look for it on the next frame."""
     expected: NDArray[np.bool_] | None = None
     """(S / 4, S / 4) its mask in that region if it stays where it is; None for a network without search regions."""
+    close_up: CloseUp | None = None
+    """Its mask from close by; None where it was not in view, or not looked at so."""
 
     @staticmethod
     def after(
@@ -80,12 +83,13 @@ class View:
         score: float,
         region: SearchRegion = WHOLE,
         expected: NDArray[np.bool_] | None = None,
+        close_up: CloseUp | None = None,
         *,
         in_view: bool,
     ) -> View:
         """Of a frame after the one before it, None on an object's first; share: of the image that its mask covers."""
         if in_view:
-            return View(True, stamp, share, score, region, expected)
+            return View(True, stamp, share, score, region, expected, close_up)
         if before is None:
             return View(False, stamp, 0.0, score, region, expected)
         return View(False, before.last_seen, before.share, score, region, expected)

@@ -20,6 +20,13 @@ FRAMES = 24
 AFTER = 3  # frames tracked on after the last event
 
 
+@pytest.fixture(scope="module", params=("whole", "refining"))
+def network(request: pytest.FixtureRequest) -> Sam2:
+    """What a network goes on from is most where it looks in regions and refines what it finds."""
+    found: Sam2 = request.getfixturevalue(f"{request.param}_network")
+    return found
+
+
 @dataclass(frozen=True)
 class Event:
     """One call, made while the frame `arrival` is the newest."""

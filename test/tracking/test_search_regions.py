@@ -7,14 +7,16 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from sam2_ros.geometry.search_region import SearchRegion
 from sam2_ros.network import Answer, Sam2, Sam2Config
-from sam2_ros.tracking import BadPrompt, Prompt, Tracker
+from sam2_ros.tracking import BadPrompt, Prompt, Tracker, propagation
 from sam2_ros.tracking.history import Frame
+from sam2_ros.tracking.motion import CloseUp
 from sam2_ros.tracking.outputs import Outputs
 from sam2_ros.tracking.propagation import Sight
 from sam2_ros.tracking.sight import mask_input, picture, place, point_input, resample, see
@@ -142,15 +144,22 @@ def test_what_a_click_finds_is_looked_at_again_before_it_is_believed(
     assert len(looked) == 10, "five sizes, twice"
 
 
-@pytest.mark.parametrize("in_view, iou, scale", [(True, 0.9, 0.4 / 1.03), (True, 0.3, 0.4 * 1.15), (False, 0.9, 0.46)])
+@pytest.mark.parametrize(
+    "in_view, iou, scale",
+    [(True, 0.9, 0.4 / 1.03), (True, 0.3, 0.4 * 1.15), (False, 0.9, 0.46)],
+)
 def test_a_region_grows_until_one_is_sure(in_view: bool, iou: float, scale: float) -> None:
     logits = torch.full((2, 1, 16, 16), -5.0)
     logits[1, 0, 7:11, 7:11] = 5
     logits[1, 0, 0, 15] = 5
     sights = [Sight(), Sight(SearchRegion(0.5, 0.5, 0.4))]
-    propagation: Any = SimpleNamespace(sights=sights, logits=logits, iou=torch.tensor([1.0, iou]))
+    close_up = CloseUp(SearchRegion(0.5, 0.5, 0.2), np.ones((8, 8), bool))
+    propagation: Any = SimpleNamespace(
+        sights=sights, logits=logits, iou=torch.tensor([1.0, iou]), close_ups=lambda rows: [close_up] * len(rows)
+    )
     outputs = Outputs(propagation, Thresholds(0.5, 0.5, 1.0), search_context=3.2, non_overlap=False)
-    ((region, expected),) = outputs._next_searches([1], [None], torch.tensor([in_view]), frame())
+    ((region, expected, kept),) = outputs._next_searches([1], [None], torch.tensor([in_view]), frame())
+    assert kept == close_up
     assert region.scale == pytest.approx(scale)
     # The middle is that of the large piece: 9 of 16, in a region that begins at 0.3 of the image.
     assert region.x == pytest.approx(0.3 + 0.4 * 9 / 16 if in_view else 0.5)
@@ -209,9 +218,11 @@ def test_a_mask_has_the_edge_that_is_seen_from_close_by_unless_it_was_drawn(monk
     network.sam_mask_decoder.pred_obj_score_head.layers[-1].bias += 5.0
     looks: list[tuple[torch.Size, ...]] = []
 
-    def left_half(*look: torch.Tensor) -> torch.Tensor:
+    def left_half(*look: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         looks.append(tuple(tensor.shape for tensor in look))
-        return torch.where(torch.arange(16) < 8, 5.0, -5.0).expand(len(look[0]), 1, 16, 16)
+        answers = (torch.where(torch.arange(size) < size // 2, 5.0, -5.0) for size in (16, 32))
+        refined, shown = (answer.expand(len(look[0]), 1, len(answer), len(answer)) for answer in answers)
+        return refined, shown
 
     remembered: list[torch.Tensor] = []
     encode = network.encode_memory
@@ -230,7 +241,7 @@ def test_a_mask_has_the_edge_that_is_seen_from_close_by_unless_it_was_drawn(monk
     assert not looks, "what somebody drew is not looked at again"
     tracker.prompt(Prompt(box=np.array([20, 20, 60, 60], np.float32)))
     seen = tracker.track(image(1), 1)
-    assert looks[-1] == ((2, 3, 32, 32), (2, 1, 16, 16), (2, 16, 16, 16)), "both objects at once"
+    assert looks[-1] == ((2, 3, 32, 32), (2, 1, 16, 16), (2, 16, 16, 16), (2, 1, 32, 32)), "both objects at once"
     propagation, views = tracker._propagation, [record.views[1] for record in tracker._objects.values()]
     rows = [record.row for record in tracker._objects.values()]
     for row, shown, view, memory in zip(rows, seen.masks, views, remembered[-1], strict=True):
@@ -353,3 +364,39 @@ def test_one_that_is_not_searched_for_is_still_where_it_was_to_be_looked_for(reg
 def test_without_objects_nothing_is_encoded(region_network: Sam2, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(region_network, "encode_image", None)
     assert Tracker(region_network).track(image(0), 0).ids == ()
+
+
+def test_what_was_known_from_close_by_goes_along_to_the_next_frame_and_not_to_a_prompt(
+    refining_network: Sam2, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[torch.Tensor] = []
+    refine = refining_network.refine
+
+    def watched(*look: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        given.append(look[3])
+        return refine(*look)
+
+    monkeypatch.setattr(refining_network, "refine", watched)
+    monkeypatch.setattr(propagation, "_ALIKE", 0.0)  # whatever a network finds that knows nothing
+    tracker = Tracker(refining_network, capacity=1, history=0)
+    tracker.track(image(0), 0)
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[40:80, 60:100] = True
+    tracker.prompt(Prompt(mask=mask))
+    view = tracker._objects[1].views[0]
+    assert view.close_up is not None and not given
+    tracker.track(image(0), 1)
+    earlier = given[-1][0, 0]
+    assert set(earlier.sign().unique().tolist()) == {-1.0, 1.0}
+    # The image has not changed, so that the mask is where it was.
+    crop = tracker._propagation.sights[tracker._objects[1].row].crop
+    assert crop is not None
+    x0, y0, x1, y1 = crop.pixels(HEIGHT, WIDTH)
+    share = cv2.resize(mask[y0:y1, x0:x1].astype(np.float32), (32, 32), interpolation=cv2.INTER_AREA)
+    assert (earlier > 0).numpy().sum() == pytest.approx((share > 0.5).sum(), rel=0.25)
+    before = tracker.track(image(2), 2)
+    tracker.prompt(Prompt(points=np.array([[70, 60]]), labels=np.array([1])), object_id=1)
+    assert not given[-1].any(), "what was there may be what the prompt is to change"
+    # The image before is known even where a prompt can no longer land on it.
+    assert np.array_equal(tracker.undo(1).masks, before.masks)
+    assert given[-1].any()

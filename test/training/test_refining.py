@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from sam2_ros.network import Sam2, Sam2Config
+from sam2_ros.tracking import propagation
 from training import refining
 from training.clips import Clip
-from training.refining import Found, Refining
+from training.refining import EDGES, LEAD, Found, Part, Refining
 
 from .test_clips import small_bank
 
@@ -27,16 +28,18 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Sam2:
     masks[:, 0, 40:80, 40:80] = masks[:, 1, 10:30, 80:120] = True
     images[masks.any(1)] = 220
     monkeypatch.setattr(refining, "make_clip", lambda *_, **__: Clip(images, masks))
+    monkeypatch.setattr(refining, "_RODS", 3)
     monkeypatch.setattr(refining, "_FOUND", -1.0)  # whatever a network finds that knows nothing
     return network
 
 
 def test_the_number_decides_what_is_found_and_the_truth_lies_where_it_is(network: Sam2) -> None:
-    found = Found(network, small_bank(), seed=1)
+    found = Found(network, small_bank(), EDGES, seed=1)
     first, again = found[3], found[3]
     assert all(torch.equal(one, same) for one, same in zip(first, again, strict=True))
-    pictures, logits, embedding, truth = first
-    assert len(pictures) > 0 and pictures.shape[1:] == (3, 64, 64) and truth.shape[1:] == (1, 64, 64)
+    pictures, logits, embedding, earlier, truth = first
+    assert len(pictures) > 0 and pictures.shape[1:] == (3, 64, 64)
+    assert truth.shape[1:] == earlier.shape[1:] == (1, 64, 64)
     assert logits.shape[1:] == (1, 32, 32) and embedding.shape[1:] == (16, 32, 32)
     # The object is the brighter of two colours, so the picture itself says where the truth should be.
     bright = pictures.float().mean(1, keepdim=True)
@@ -49,24 +52,45 @@ def test_the_number_decides_what_is_found_and_the_truth_lies_where_it_is(network
 
 def test_a_clip_in_which_nothing_is_found_is_empty(network: Sam2, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refining, "_FOUND", 1.0)
-    shapes = [tuple(part.shape) for part in Found(network, small_bank(), seed=1)[0]]
-    assert shapes == [(0, 3, 64, 64), (0, 1, 32, 32), (0, 16, 32, 32), (0, 1, 64, 64)]
+    shapes = [tuple(part.shape) for part in Found(network, small_bank(), EDGES, seed=1)[0]]
+    assert shapes == [(0, 3, 64, 64), (0, 1, 32, 32), (0, 16, 32, 32), (0, 1, 64, 64), (0, 1, 64, 64)]
 
 
-def test_a_run_goes_on_where_it_stopped(network: Sam2, tmp_path: Path) -> None:
+def test_where_the_mask_before_is_told_it_is_the_truth_and_of_others_nothing_is_learnt(
+    network: Sam2, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(propagation, "_ALIKE", 0.0)  # whatever a network finds that knows nothing
+    told = replace(LEAD, told=1.0, spoiled=0.0)
+    found = Found(network, small_bank(), told, seed=1)
+    assert len(found.bank.drawings) == len(small_bank().drawings[::4]) + 3
+    *_, earlier, truth = next(clip for clip in map(found.__getitem__, range(20)) if len(clip[0]))
+    assert earlier.flatten(1).any(1).all()
+    # Nothing moves, so that what was true is true.
+    assert ((earlier > 0) == (truth > 0.5)).float().mean() > 0.9
+    spoiled = Found(network, small_bank(), replace(told, spoiled=1.0), seed=1)
+    *_, wrong, truth = next(clip for clip in map(spoiled.__getitem__, range(20)) if len(clip[0]))
+    assert ((wrong > 0) == (truth > 0.5)).float().mean() < ((earlier > 0) == (truth > 0.5)).float().mean()
+
+
+@pytest.mark.parametrize("part", [EDGES, replace(LEAD, led=False, round=3)], ids=lambda part: part.name)
+def test_a_run_goes_on_where_it_stopped(network: Sam2, tmp_path: Path, part: Part) -> None:
     before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
-    Refining(tmp_path, network, small_bank(), seed=0, steps=2).run()
+    Refining(tmp_path, network, small_bank(), part, seed=0, steps=2).run()
     again = Sam2(network.config).eval()
     again.load_state_dict(before)
-    resumed = Refining(tmp_path, again, small_bank(), seed=0, steps=4)
+    resumed = Refining(tmp_path, again, small_bank(), part, seed=0, steps=4)
     assert resumed.step == 2 and len(resumed.log) == 2
-    key = "mask_refiner.out.weight"
+    key = f"mask_refiner.{part.last}.bias"
     assert not torch.equal(again.state_dict()[key], before[key])
     assert torch.equal(resumed.found.network.state_dict()[key], before[key]), "clips are followed as they were"
     kept = resumed.run()
+    followed = resumed.found.network.state_dict()[key]
+    assert torch.equal(followed, before[key]) == (part.round > 4), "or by what was learnt in the rounds before"
     assert resumed.step == 4 and all(np.isfinite(entry).all() for entry in resumed.log)
-    halves = {key for key, tensor in kept.items() if torch.equal(tensor, 0.5 * resumed.average.state[key])}
-    assert halves >= {"out.weight", "out.bias"}, "half of what it adds is kept"
-    assert torch.equal(kept["ups.0.weight"], resumed.average.state["ups.0.weight"]), "and all of the rest"
+    state = resumed.average.state
+    for name, tensor in kept.items():
+        share = part.kept if name in (f"{part.last}.weight", f"{part.last}.bias") else 1
+        assert torch.equal(tensor, share * state[name]), "a share of what it adds is kept, and all of the rest"
     changed = {key for key, tensor in again.state_dict().items() if not torch.equal(tensor, before[key])}
-    assert changed and all(key.startswith("mask_refiner.") for key in changed), "all else stays as it is"
+    learned = tuple(f"mask_refiner.{name}." for name in part.modules)
+    assert changed and all(key.startswith(learned) for key in changed), "all else stays as it is"
