@@ -149,7 +149,8 @@ def test_a_rehearsal_goes_through_all_stages_and_leaves_a_run_alone(
     kept = (tmp_path / "run" / "checkpoint.pt").read_bytes()
     monkeypatch.setattr(train, "load_bank", lambda _: small_bank())
     monkeypatch.setattr(train, "STAGES", (replace(STAGE, steps=400), replace(STAGE, name="next", steps=100)))
-    monkeypatch.setattr(train.refining, "STEPS", 400)
+    shorter = tuple(replace(part, steps=400, rods=False) for part in train.refining.PARTS)
+    monkeypatch.setattr(train.refining, "PARTS", shorter)
     begun: list[str] = []
     run_stage = Training._run_stage
     monkeypatch.setattr(Training, "_run_stage", lambda self, stage: (begun.append(stage.name), run_stage(self, stage)))
@@ -159,7 +160,8 @@ def test_a_rehearsal_goes_through_all_stages_and_leaves_a_run_alone(
     train.main()  # a second one goes the whole way as well
     rehearsal = tmp_path / "run" / "rehearsal"
     assert [entry["stage"] for entry in json.loads((rehearsal / "log.json").read_text())] == ["small"] * 2 + ["next"]
-    assert torch.load(rehearsal / "refiner.pt")["step"] <= 2, "and refines"
+    for part in ("edges", "lead"):
+        assert torch.load(rehearsal / f"{part}.pt")["step"] <= 2, "and refines"
     assert begun == ["small", "next"] * 2
     assert load_network(rehearsal / "nano.safetensors").config == Sam2Config.named("nano")
     assert not target.exists() and (tmp_path / "run" / "checkpoint.pt").read_bytes() == kept
