@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sam2_ros.geometry.masks import Measures, keep_highest, measure
+from sam2_ros.geometry.motion import CloseUp
 from sam2_ros.geometry.search_region import SearchRegion
 from sam2_ros.geometry.transfer import download, upload
 from sam2_ros.network import NO_OBJECT
 
 from .history import Frame
-from .motion import CloseUp
 from .objects import ObjectRecord
 from .propagation import Propagation
 from .tracks import State, Tracks

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sam2_ros.geometry.boxes import box_around
 from sam2_ros.geometry.masks import OUTSIDE
+from sam2_ros.geometry.motion import CloseUp, Earlier
 from sam2_ros.geometry.search_region import WHOLE, SearchRegion, main_pieces
 from sam2_ros.geometry.transfer import download, upload
 from sam2_ros.network import NO_OBJECT, Choice, Features, Sam2, enlarge
@@ -20,7 +21,6 @@ from sam2_ros.network import NO_OBJECT, Choice, Features, Sam2, enlarge
 from .errors import BadPrompt
 from .history import Frame
 from .memory import MemoryBank
-from .motion import CloseUp, Earlier
 from .sight import mask_input, paste, pictures, place, point_input, resample, see
 from .tracks import Prompt, Readings
 from .visibility import View

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sam2_ros.geometry.motion import CloseUp
 from sam2_ros.geometry.search_region import WHOLE, SearchRegion
 
-from .motion import CloseUp
 from .tracks import State
 
 _IN_PART = 0.8

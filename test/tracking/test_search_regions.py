@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 
+from sam2_ros.geometry.motion import CloseUp
 from sam2_ros.geometry.search_region import SearchRegion
 from sam2_ros.network import Answer, Sam2, Sam2Config
 from sam2_ros.tracking import BadPrompt, Prompt, Tracker, propagation
 from sam2_ros.tracking.history import Frame
-from sam2_ros.tracking.motion import CloseUp
 from sam2_ros.tracking.outputs import Outputs
 from sam2_ros.tracking.propagation import Sight
 from sam2_ros.tracking.sight import mask_input, picture, place, point_input, resample, see

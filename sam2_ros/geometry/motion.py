@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sam2_ros.geometry.search_region import SearchRegion
+from .search_region import SearchRegion
 
 _REACH = 6
 """What part of a region's edge an object is believed to go from one image to the next, at most: this many make one."""

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from sam2_ros.geometry.motion import CloseUp, Earlier
 from sam2_ros.geometry.search_region import SearchRegion
-from sam2_ros.tracking.motion import CloseUp, Earlier
 
 HEIGHT, WIDTH, SIZE = 240, 320, 128
 CROP = SearchRegion(0.5, 0.5, 0.4)
