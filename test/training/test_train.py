@@ -148,6 +148,7 @@ def test_a_rehearsal_goes_through_all_stages_and_leaves_a_run_alone(
     begin("run").run((STAGE,))
     kept = (tmp_path / "run" / "checkpoint.pt").read_bytes()
     monkeypatch.setattr(train, "load_bank", lambda _: small_bank())
+    monkeypatch.setattr(torch, "set_flush_denormal", lambda _: True)  # it would stay so for the tests that follow
     monkeypatch.setattr(train, "STAGES", (replace(STAGE, steps=400), replace(STAGE, name="next", steps=100)))
     shorter = tuple(replace(part, steps=400, rods=False) for part in train.refining.PARTS)
     monkeypatch.setattr(train.refining, "PARTS", shorter)
