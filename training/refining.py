@@ -53,6 +53,7 @@ class Part:
     steps: int
     """One clip each."""
     rate: float
+    """Highest learning rate."""
     kept: float
     """Share of what is learnt to add to a mask that is added in the end: on real pictures it strays more than on
     clips."""
@@ -192,8 +193,9 @@ class Refining:
     def __init__(self, folder: Path, network: Sam2, bank: Bank, part: Part, *, seed: int, steps: int) -> None:
         self.file, self.network, self.part, self.steps = folder / f"{part.name}.pt", network, part, steps
         self.found = Found(network, bank, part, seed=seed)  # by the network as it came, until there is a round
-        refiner = network.requires_grad_(False).mask_refiner
-        self.learned = nn.ModuleDict({name: getattr(refiner, name) for name in part.modules}).requires_grad_(True)
+        self.learned = _modules(network.requires_grad_(False), part).requires_grad_(True)
+        # As the tracker has it that follows the clips.
+        self.followed = _modules(self.found.network, part)
         self.optimiser = torch.optim.AdamW(self.learned.parameters(), weight_decay=0.01)
         self.average, self.earlier = Average(self.learned), Average(self.learned)
         self.step = 0
@@ -205,7 +207,7 @@ class Refining:
             self.average.state, self.earlier.state = content["average"], content["earlier"]
             self.step, self.log = content["step"], content["log"]
             self.average.count = self.step
-            self._followed().load_state_dict(content["followed"])
+            self.followed.load_state_dict(content["followed"])
 
     def run(self) -> dict[str, Tensor]:
         """Returns the weights to keep, by their names in the refiner."""
@@ -232,16 +234,11 @@ class Refining:
         last = tuple(f"{self.part.last}.{kind}" for kind in ("weight", "bias"))
         return {**state, **{key: self.part.kept * state[key] for key in last}}
 
-    def _followed(self) -> nn.ModuleDict:
-        """What learns, as the tracker has it that follows the clips."""
-        refiner = self.found.network.mask_refiner
-        return nn.ModuleDict({name: getattr(refiner, name) for name in self.part.modules})
-
     def _clips(self) -> Iterator[tuple[Tensor, ...]]:
         step = self.step
         while step < self.steps:
             if step % self.part.round == 0 and step:
-                self._followed().load_state_dict(self._kept(self.average.state))
+                self.followed.load_state_dict(self._kept(self.average.state))
             end = min(self.steps, step - step % self.part.round + self.part.round)
             clips = range(self.part.first + step, self.part.first + end)
             yield from DataLoader(
@@ -286,12 +283,17 @@ class Refining:
             "optimiser": self.optimiser.state_dict(),
             "average": self.average.state,
             "earlier": self.earlier.state,
-            "followed": self._followed().state_dict(),
+            "followed": self.followed.state_dict(),
             "step": self.step,
             "log": self.log,
         }
         torch.save(content, part)
         part.replace(self.file)
+
+
+def _modules(network: Sam2, part: Part) -> nn.ModuleDict:
+    """What of a network's refiner is this part."""
+    return nn.ModuleDict({name: getattr(network.mask_refiner, name) for name in part.modules})
 
 
 def overlap(logits: Tensor, truth: Tensor) -> float:

@@ -13,8 +13,8 @@ Strokes = list[tuple[Array, float]]
 
 
 def rods(bank: Bank, random: np.random.Generator) -> Image:
-    """A thing of rods and rings through which one sees what is behind: on wheels, on legs, with rungs, or with
-    branches; half of them carry something."""
+    """A sprite (192, 192, 4) of rods and rings, through which one sees what is behind: on wheels, on legs, with rungs,
+    or with branches; half of them carry something."""
     strokes = (_wheels, _legs, _rungs, _branches)[random.choice(4, p=(0.4, 0.25, 0.15, 0.2))](random)
     sprite = np.zeros((192, 192, 4), np.uint8)
     colours = random.integers(0, 256, (2, 3)) * random.uniform(0.15, 1.0, (2, 1))
@@ -110,14 +110,3 @@ def _load(sprite: Image, load: Image, random: np.random.Generator) -> None:
     weight = load[..., 3:] / 255
     under[..., :3] = under[..., :3] * (1 - weight) + load[..., :3] * weight
     under[..., 3] = np.maximum(under[..., 3], load[..., 3])
-
-
-def crop(bank: Bank, random: np.random.Generator, edge: int) -> Image:
-    """A square of a photograph, of its shorter side or of less."""
-    photograph = bank.photographs[random.integers(len(bank.photographs))]
-    limit = min(photograph.shape[:2])
-    side = int(limit * random.uniform(0.4, 1))
-    x, y = random.integers(0, photograph.shape[1] - side + 1), random.integers(0, photograph.shape[0] - side + 1)
-    way = cv2.INTER_AREA if edge < side else cv2.INTER_LINEAR
-    square = cv2.resize(photograph[y : y + side, x : x + side], (edge, edge), interpolation=way)
-    return np.asarray(square[:, ::-1] if random.random() < 0.5 else square, np.uint8)

@@ -232,15 +232,14 @@ class Training:
     def refine(self, share: int, target: Path) -> None:
         """After all stages: what was learnt stays as it is, and the mask refiner learns from what is found, one part
         after the other. Writes the model. share: what part of the steps is taken, one of so many."""
-        self.network.load_state_dict(self.average.state)
         steps = len(self.log)
         for part in refining.PARTS:
+            self.network.load_state_dict(self.average.state)
             run = refining.Refining(
                 self.folder, self.network.eval(), self.bank, part, seed=self.seed, steps=part.steps // share
             )
             for key, tensor in run.run().items():
                 self.average.state[f"mask_refiner.{key}"].copy_(tensor)
-            self.network.load_state_dict(self.average.state)
             steps += run.step
         export(self.average.state, self.config, target, steps=steps)
 

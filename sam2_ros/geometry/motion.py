@@ -36,7 +36,7 @@ class Earlier:
 
     close_up: CloseUp
     x: float
-    """In edges of the image."""
+    """How far to the right, in edges of the image; and down."""
     y: float
 
     @staticmethod

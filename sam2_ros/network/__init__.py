@@ -4,7 +4,7 @@ from .checkpoint import CheckpointError, fingerprint, load_network, weights_path
 from .config import Sam2Config
 from .device import DeviceError, find_device, find_dtype
 from .mask_decoder import Answer
-from .sam2 import NO_OBJECT, Choice, Features, Memory, Sam2, enlarge, shrink
+from .sam2 import NO_OBJECT, Choice, Features, Memory, Sam2, enlarge, overlap, shrink
 
 __all__ = [
     "NO_OBJECT",
@@ -21,6 +21,7 @@ __all__ = [
     "find_dtype",
     "fingerprint",
     "load_network",
+    "overlap",
     "shrink",
     "weights_path",
 ]

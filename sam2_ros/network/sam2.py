@@ -220,7 +220,7 @@ class Sam2(nn.Module):
     def find(self, features: Features, conditioned: Tensor, expected: Tensor | None = None) -> Choice:
         """Where N objects are, on features that were conditioned on what they remember; expected: as in `follow`."""
         answer = self.decode(features, conditioned, *self.no_points(len(conditioned)))
-        likeness = None if expected is None else _overlap(answer.logits > 0, expected)
+        likeness = None if expected is None else overlap(answer.logits > 0, expected)
         return self.choose(answer, multimask=True, likeness=likeness)
 
     def without_memory(self, top: Tensor) -> Tensor:
@@ -389,7 +389,7 @@ def enlarge(logits: Tensor) -> Tensor:
     return F.interpolate(logits, scale_factor=4, mode="bilinear", align_corners=False)
 
 
-def _overlap(masks: Tensor, others: Tensor) -> Tensor:
+def overlap(masks: Tensor, others: Tensor) -> Tensor:
     """IoU (N, M) of masks (N, M, h, w) with others (N, h, w); 0 where both are empty."""
     both, either = masks & others[:, None], masks | others[:, None]
     return both.sum(dim=(2, 3)) / either.sum(dim=(2, 3)).clamp(min=1)

@@ -16,7 +16,7 @@ from sam2_ros.geometry.masks import OUTSIDE
 from sam2_ros.geometry.motion import CloseUp, Earlier
 from sam2_ros.geometry.search_region import WHOLE, SearchRegion, main_pieces
 from sam2_ros.geometry.transfer import download, upload
-from sam2_ros.network import NO_OBJECT, Choice, Features, Sam2, enlarge
+from sam2_ros.network import NO_OBJECT, Choice, Features, Sam2, enlarge, overlap
 
 from .errors import BadPrompt
 from .history import Frame
@@ -343,7 +343,7 @@ class Propagation:
         seen = pictures(network, frame.image, crops, size)
         led = self._lead([earlier.get(n) for n in found], crops, seen, frame, before)
         coarse = F.interpolate(given[:, :1].float(), size=led.shape[-2:], mode="bilinear", align_corners=False)
-        led *= (_alike(coarse, led) >= _ALIKE).view(-1, 1, 1, 1)
+        led *= (overlap(coarse > 0, led[:, 0] > 0) >= _ALIKE).view(-1, 1, 1, 1)
         refined, shown = network.refine(seen, given[:, :1], given[:, 1:], led)
         self._refined[index], self._shown[index] = refined.float(), shown.float()
         # Also where the object is looked for next, and what is expected there.
@@ -424,12 +424,6 @@ def _merged(clicks: list[_Click], prompt: Prompt) -> list[_Click]:
         # A new box takes the place of the old one; a box comes before the clicks, as in SAM 2's training.
         clicks = [(x0, y0, 2), (x1, y1, 3)] + [click for click in clicks if click[2] < 2]
     return clicks + [(x, y, int(n)) for (x, y), n in zip(prompt.points.tolist(), prompt.labels, strict=True)]
-
-
-def _alike(one: Tensor, other: Tensor) -> Tensor:
-    """(N,) IoU of masks that are given as logits (N, 1, R, R)."""
-    both, either = (one > 0) & (other > 0), (one > 0) | (other > 0)
-    return both.sum((1, 2, 3)) / either.sum((1, 2, 3)).clamp(min=1)
 
 
 def _grey(seen: Tensor) -> Tensor:
