@@ -128,6 +128,13 @@ class SearchRegion:
         shares = cv2.warpAffine(mask.astype(np.float32), matrix, (width, height), flags=cv2.INTER_LINEAR)
         return shares > 0.5
 
+    def overlap(self, mask: NDArray[np.bool_], other: SearchRegion, others: NDArray[np.bool_]) -> float:
+        """The IoU of a mask (h, w) of this region with another region's (h, w), also where only one of the regions is;
+        0 for two empty ones."""
+        common = (mask & other.mask_in(self, others)).sum() * self.scale**2
+        union = mask.sum() * self.scale**2 + others.sum() * other.scale**2 - common
+        return float(common / union) if union else 0.0
+
     def pixels(self, height: int, width: int) -> tuple[int, int, int, int]:
         """x0 y0 x1 y1 in an image of height x width pixels; x1 and y1 are one past the last pixel."""
         wide, high = max(1, round(self.scale * width)), max(1, round(self.scale * height))

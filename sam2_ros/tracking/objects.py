@@ -18,6 +18,8 @@ class PromptEntry:
     frame: int
     """Number of the image that it lies on."""
     prompt: Prompt
+    others: tuple[View, ...] = ()
+    """Of the other objects that were in view on it when the prompt was made."""
 
 
 @dataclass
@@ -43,9 +45,10 @@ class ObjectRecord:
         views = {number: view for number, view in self.views.items() if number < frame}
         return ObjectRecord(row, began, self.since, self.made, list(self.prompts), views)
 
-    def add(self, frame: int, prompt: Prompt) -> None:
+    def add(self, frame: int, prompt: Prompt, others: tuple[View, ...]) -> None:
+        """others: as in `PromptEntry`."""
         self.made += 1
-        self.prompts.append(PromptEntry(self.made, frame, prompt))
+        self.prompts.append(PromptEntry(self.made, frame, prompt, others))
 
     def take_last(self, object_id: int) -> PromptEntry:
         """Takes back the prompt that was made last. Raises StampUnavailable if the history no longer holds it."""
@@ -61,8 +64,8 @@ class ObjectRecord:
                 return entry
         raise StampUnavailable(f"the image of the last prompt of object {object_id} is no longer held by the history")
 
-    def prompts_on(self, frame: int) -> list[Prompt]:
-        return [entry.prompt for entry in self.prompts if entry.frame == frame]
+    def prompts_on(self, frame: int) -> list[PromptEntry]:
+        return [entry for entry in self.prompts if entry.frame == frame]
 
     def prune(self, oldest: int) -> None:
         """Lets go what lies before the history's oldest frame."""

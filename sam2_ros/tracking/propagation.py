@@ -124,17 +124,19 @@ class Propagation:
         self.scores[index] = upload(np.array([view.score for view in views], np.float32), self.scores.device)
         self.iou[index] = 0
 
-    def prompt(self, row: int, frame: Frame, prompts: Sequence[Prompt], view: View | None) -> Readings:
+    def prompt(
+        self, row: int, frame: Frame, prompts: Sequence[Prompt], view: View | None, others: Sequence[View]
+    ) -> Readings:
         """Answers all prompts of one object on a frame in their order, from the last on that forgets those before it,
         and remembers the last answer.
 
-        view: of it on the frame before; None for an object that has no memory before this frame. Returns the readings
-        of the last prompt.
+        view: of it on the frame before; None for an object that has no memory before this frame. others: of other
+        objects in view on this frame. Returns the readings of the last prompt.
         """
         begins = view is None
         forgotten = [n for n, prompt in enumerate(prompts) if prompt.replace or prompt.mask is not None]
         prompts = prompts[forgotten[-1] if forgotten else 0 :]
-        region = self._region(frame, prompts, view)
+        region = self._region(frame, prompts, view, others)
         expected = None
         if view is not None and view.expected is not None:
             expected = view.region.mask_in(region, view.expected)
@@ -152,9 +154,9 @@ class Propagation:
         self._bank.write([row], frame.number, memory, choice.pointer, conditioning=conditioning)
         return readings
 
-    def preview(self, frame: Frame, prompt: Prompt) -> Readings:
-        """The answer to a prompt that starts nothing."""
-        region = self._region(frame, [prompt], None)
+    def preview(self, frame: Frame, prompt: Prompt, others: Sequence[View]) -> Readings:
+        """The answer to a prompt that starts nothing; others: of the objects in view on this frame."""
+        region = self._region(frame, [prompt], None, others)
         features = see(self._network, frame, [region], self._size)
         return self._answer([], frame, region, features, [prompt])[1]
 
@@ -173,8 +175,11 @@ class Propagation:
             placed[self._index(list(others))] = place(logits, frame, [self.sights[row].region for row in kept])
         return placed
 
-    def _region(self, frame: Frame, prompts: Sequence[Prompt], view: View | None) -> SearchRegion:
-        """Where prompts of one object are to be answered; view: of it on the frame before."""
+    def _region(
+        self, frame: Frame, prompts: Sequence[Prompt], view: View | None, others: Sequence[View]
+    ) -> SearchRegion:
+        """Where prompts of one object are to be answered; view: of it on the frame before; others: of other objects in
+        view on this one."""
         if frame.image is None:
             return WHOLE
         size, context = (frame.height, frame.width), self._network.config.search_context
@@ -190,14 +195,20 @@ class Propagation:
         if view is not None and (view.in_view or not clicks):
             region = view.region
         else:
-            region = self._glance(frame, prompts, clicks)
+            region = self._glance(frame, prompts, clicks, others)
         return region.around_points(clicks, *size)
 
-    def _glance(self, frame: Frame, prompts: Sequence[Prompt], clicks: Sequence[tuple[float, float]]) -> SearchRegion:
+    def _glance(
+        self,
+        frame: Frame,
+        prompts: Sequence[Prompt],
+        clicks: Sequence[tuple[float, float]],
+        others: Sequence[View],
+    ) -> SearchRegion:
         """The region of what was clicked on, of which nobody has said how large it is: several sizes are tried, and
         what each finds is looked at once more in its own region.
 
-        Taken is the answer that promises most. clicks: the positive ones.
+        Taken is the answer that promises most. clicks: the positive ones; others: of other objects in view.
         """
         first = [replace(prompt, candidate=0) for prompt in prompts]
         best, most = _UNSURE, 0.0
@@ -205,7 +216,7 @@ class Propagation:
             region = SearchRegion(scale=scale)
             for _ in range(2):
                 region = region.around_points(clicks, frame.height, frame.width)
-                found, promise = self._promise(frame, first, region)
+                found, promise = self._promise(frame, first, region, others)
                 if found is None:
                     break
                 region = found
@@ -214,11 +225,12 @@ class Propagation:
         return best
 
     def _promise(
-        self, frame: Frame, prompts: Sequence[Prompt], region: SearchRegion
+        self, frame: Frame, prompts: Sequence[Prompt], region: SearchRegion, others: Sequence[View]
     ) -> tuple[SearchRegion | None, float]:
         """The region of what prompts of a new object find in this one, None for nothing, and how good that is: its
-        predicted IoU, the less the more its object differs from what is usual in a region of this size, and a little
-        more for what is larger, because who clicks means a whole more often than a part.
+        predicted IoU, the less the more its object differs from what is usual in a region of this size or is what
+        another object is already, and a little more for what is larger, because who clicks means a whole more often
+        than a part.
         """
         choice, _ = self._answer([], frame, region, see(self._network, frame, [region], self._size), prompts)
         mask = (place(choice.logits, frame, [region])[0] > 0).cpu().numpy()
@@ -227,7 +239,10 @@ class Propagation:
             return None, 0.0
         found = SearchRegion.around(box, frame.height, frame.width, self._network.config.search_context)
         fit = min(found.scale / region.scale, region.scale / found.scale)
-        return found, float(choice.iou[0]) * fit**0.5 * float(mask.mean()) ** _LARGER
+        (answer,) = download(choice.logits[0, 0] > 0)
+        masks = [(other.region, other.expected) for other in others if other.expected is not None]
+        taken = max((region.overlap(answer, *mask) for mask in masks), default=0.0)
+        return found, float(choice.iou[0]) * fit**0.5 * float(mask.mean()) ** _LARGER * (1 - taken)
 
     def _expected(self, masks: Sequence[NDArray[np.bool_] | None]) -> Tensor | None:
         """The masks of N objects as in `View`, stacked; None unless there is one of each."""

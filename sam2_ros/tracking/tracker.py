@@ -150,7 +150,7 @@ class Tracker:
             if frame.number < record.since:
                 raise StampUnavailable(f"object {object_id} was loaded after the image of stamp {frame.stamp} ns")
         record = record.forked(frame.number, record.row)
-        record.add(frame.number, prompt)
+        record.add(frame.number, prompt, self._in_view(frame, but=object_id))
         return self._retrace(object_id, record, frame.number)
 
     @torch.inference_mode()
@@ -165,7 +165,7 @@ class Tracker:
         prompt = check(replace(entry.prompt, candidate=candidate), frame.height, frame.width)
         record = record.forked(entry.frame, record.row)
         record.take_last(object_id)
-        record.add(entry.frame, prompt)
+        record.add(entry.frame, prompt, entry.others)
         return self._retrace(object_id, record, entry.frame)
 
     @torch.inference_mode()
@@ -191,7 +191,7 @@ class Tracker:
         Raises NoImage, StampUnavailable or BadPrompt.
         """
         frame = self._history.nearest(stamp)
-        return self._propagation.preview(frame, check(prompt, frame.height, frame.width))
+        return self._propagation.preview(frame, check(prompt, frame.height, frame.width), self._in_view(frame))
 
     def set_visibility(self, *, show_above: float, hide_below: float, lost_after: float, non_overlap: bool) -> None:
         """Changes what the constructor was given, from the next answer on, be it on the newest image once more. Raises
@@ -258,6 +258,11 @@ class Tracker:
     def _check_room(self) -> None:
         if len(self._objects) == self._capacity:
             raise CapacityExceeded(f"there are {self._capacity} objects already; remove one, or raise capacity")
+
+    def _in_view(self, frame: Frame, but: int | None = None) -> tuple[View, ...]:
+        """The objects in view on a frame as they are known today, without one of them."""
+        views = (record.views.get(frame.number) for id_, record in self._objects.items() if id_ != but)
+        return tuple(view for view in views if view is not None and view.in_view)
 
     def _known(self, object_id: int) -> ObjectRecord:
         if object_id not in self._objects:
@@ -329,10 +334,11 @@ class Tracker:
             self._bank.forget_from(record.row, start)
         readings = None
         for number in range(start, self._history.next_number):
-            frame, prompts = self._history.at(number), record.prompts_on(number)
-            if prompts:
+            frame, entries = self._history.at(number), record.prompts_on(number)
+            if entries:
                 view = None if record.began is None else record.views[number - 1]
-                answer = self._propagation.prompt(record.row, frame, prompts, view)
+                prompts = [entry.prompt for entry in entries]
+                answer = self._propagation.prompt(record.row, frame, prompts, view, entries[-1].others)
                 record.began = number if record.began is None else record.began
                 readings = answer if number == start else readings
             elif record.began is not None:

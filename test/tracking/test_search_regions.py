@@ -74,6 +74,19 @@ def test_what_lies_in_a_region_lies_at_the_same_place_in_another() -> None:
     torch.testing.assert_close(seen, torch.cat([ramp(crop, 64) for crop in crops]), atol=1e-2, rtol=0)
 
 
+def test_overlap_is_the_iou_of_what_two_regions_show() -> None:
+    one, other = SearchRegion(0.5, 0.5, 0.8), SearchRegion(0.4, 0.4, 0.3)
+    first, second = np.zeros((64, 64), bool), np.zeros((64, 64), bool)
+    assert one.overlap(first, other, second) == 0
+    first[20:44, 20:44] = True  # 0.35 to 0.65 of the image
+    second[21:, 21:] = True  # 0.348 to 0.55
+    assert one.overlap(first, other, second) == pytest.approx(0.2**2 / 0.3**2, abs=0.03)
+    assert other.overlap(second, one, first) == pytest.approx(0.2**2 / 0.3**2, abs=0.03)
+    # What the other region does not show is part of the union all the same.
+    first[:] = True
+    assert other.overlap(second, one, first) == pytest.approx(0.2**2 / 0.8**2, abs=0.01)
+
+
 def test_a_large_image_is_kept_small_and_its_answers_are_as_large_as_it_is(region_network: Sam2) -> None:
     assert picture(torch.zeros(1, 300, 384, 3, dtype=torch.uint8), SIZE).shape == (1, 300, 384, 3)
     assert picture(torch.zeros(1, 768, 576, 3, dtype=torch.uint8), SIZE).shape == (1, 384, 288, 3)
@@ -114,6 +127,14 @@ def test_a_click_outside_the_region_is_answered_where_it_is(region_network: Sam2
     assert after.scale == pytest.approx(before.scale)
 
 
+def _square(size: float, region: SearchRegion) -> torch.Tensor:
+    """(1, 1, 64, 64) logits in a region of a square in the middle of the image, with edges of so many pixels."""
+    x0, y0, x1, y1 = region.pixels(HEIGHT, WIDTH)
+    x, y = np.meshgrid(x0 + (np.arange(64) + 0.5) * (x1 - x0) / 64, y0 + (np.arange(64) + 0.5) * (y1 - y0) / 64)
+    inside = (abs(x - WIDTH / 2) < size / 2) & (abs(y - HEIGHT / 2) < size / 2)
+    return torch.where(torch.from_numpy(inside), 5.0, -5.0)[None, None]
+
+
 def test_what_a_click_finds_is_looked_at_again_before_it_is_believed(
     region_network: Sam2, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,18 +151,39 @@ def test_what_a_click_finds_is_looked_at_again_before_it_is_believed(
         looked.append(region.scale)
         size = 60 if region.scale > 0.5 else 10
         sure = 0.6 if size == 60 else 0.2 if abs(region.scale - own[10].scale) < 0.01 else 0.99
-        x0, y0, x1, y1 = region.pixels(HEIGHT, WIDTH)
-        x, y = np.meshgrid(x0 + (np.arange(64) + 0.5) * (x1 - x0) / 64, y0 + (np.arange(64) + 0.5) * (y1 - y0) / 64)
-        inside = (abs(x - middle[0]) < size / 2) & (abs(y - middle[1]) < size / 2)
-        logits = torch.where(torch.from_numpy(inside), 5.0, -5.0)[None, None]
-        return SimpleNamespace(logits=logits, iou=torch.tensor([sure])), None
+        return SimpleNamespace(logits=_square(size, region), iou=torch.tensor([sure])), None
 
     propagation = tracker._propagation
     monkeypatch.setattr(propagation, "_answer", answer)
     prompt = Prompt(points=np.array([middle], np.float32), labels=np.array([1], np.int32))
-    region = propagation._glance(tracker._history.newest, [prompt], [middle])
+    region = propagation._glance(tracker._history.newest, [prompt], [middle], [])
     assert region.scale == pytest.approx(own[60].scale, rel=0.1)
     assert len(looked) == 10, "five sizes, twice"
+
+
+def test_what_is_an_object_already_is_not_what_a_click_on_a_new_one_means(
+    region_network: Sam2, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Large regions show a thing of 60 pixels, small ones one of 10 in front of it, less surely."""
+    tracker = Tracker(region_network, capacity=1)
+    tracker.track(image(0), 0)
+
+    def answer(row: Any, frame: Frame, region: SearchRegion, *_: Any) -> tuple[Any, None]:
+        size = 60 if region.scale > 0.5 else 10
+        return SimpleNamespace(logits=_square(size, region), iou=torch.tensor([0.9 if size == 60 else 0.6])), None
+
+    propagation = tracker._propagation
+    monkeypatch.setattr(propagation, "_answer", answer)
+    prompt = Prompt(points=np.array([(80, 60)], np.float32), labels=np.array([1], np.int32))
+
+    def glance(*others: View) -> SearchRegion:
+        return propagation._glance(tracker._history.newest, [prompt], [(80, 60)], others)
+
+    region = SearchRegion(scale=0.8)
+    large, small = (View(True, 0, 0.2, 5.0, region, (_square(size, region)[0, 0] > 0).numpy()) for size in (60, 10))
+    assert glance().scale > 0.5
+    assert glance(small).scale > 0.5
+    assert glance(large).scale < 0.3 and glance(small, large).scale < 0.3
 
 
 @pytest.mark.parametrize(
