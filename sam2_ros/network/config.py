@@ -53,8 +53,13 @@ class Sam2Config:
             raise ValueError(f"trunk is {self.trunk!r}; it must be 'hiera' or 'efficientnet_lite0'")
         if self.image_size % 32 or self.image_size <= 0:
             raise ValueError(f"image_size is {self.image_size}; it must be a positive multiple of 32")
-        if self.refined_size and (self.refined_size % 16 or not self.search_context):
-            raise ValueError(f"refined_size is {self.refined_size}; it must be a multiple of 16, with search regions")
+        if self.refined_size and (
+            self.refined_size % 16 or not self.search_context or self.trunk != "efficientnet_lite0"
+        ):
+            raise ValueError(
+                f"refined_size is {self.refined_size}; it must be a multiple of 16, with search regions and the trunk "
+                "'efficientnet_lite0'"
+            )
         if self.d_model % self.mem_dim:
             raise ValueError(f"d_model {self.d_model} must be a multiple of mem_dim {self.mem_dim}")
 

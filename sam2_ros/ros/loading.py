@@ -11,7 +11,6 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +26,8 @@ _log = logging.getLogger(__name__)
 
 _THREADS = torch.get_num_threads()
 """As many as PyTorch chose, before anybody else did."""
+_THREADS_OF_REGIONS = 1
+"""For a network of search regions: its steps are so short that another thread, which sleeps in between, is no help."""
 _TRIAL_OBJECTS = 3
 _TRIAL_FRAMES = 13  # the memory is full after seven
 _TRACKING_SHARE = 0.8  # of an image's time; the rest is for reading and publishing it
@@ -52,9 +53,15 @@ def load_trackers(parameters: Parameters) -> list[Tracker]:
 
 
 def _load_trackers(parameters: Parameters) -> list[Tracker]:
-    torch.set_num_threads(parameters.threads or _THREADS)
-    device = find_device(parameters.device, asked_by="the parameter device")
-    load = partial(load_network, device=device, dtype=find_dtype(parameters.dtype))
+    device, dtype = find_device(parameters.device, asked_by="the parameter device"), find_dtype(parameters.dtype)
+
+    def load(model: str) -> Sam2:
+        network = load_network(model, device=device, dtype=dtype)
+        torch.set_num_threads(
+            parameters.threads or (_THREADS_OF_REGIONS if network.config.search_context else _THREADS)
+        )
+        return network
+
     if parameters.target_rate:
         parameters = _within_budget(parameters, load)
         free_device_memory()  # of what was tried

@@ -54,7 +54,11 @@ class Parameters:
         "have torch.compile translate the network, which is quicker then; needs a C++ compiler, on a GPU Triton, and a "
         "minute or two the first time; target_rate's trials are made without it",
     )
-    threads: int = _parameter(0, "CPU threads that PyTorch computes with; 0: as many as it chooses", (0, 256))
+    threads: int = _parameter(
+        0,
+        "CPU threads that PyTorch computes with; 0: as many as it chooses, and one for nano, which is as quick",
+        (0, 256),
+    )
     image_size: int = _parameter(
         0,
         "pixels, edge of the square that an image is resized to, a multiple of 32; 0: the model's own, or what keeps "

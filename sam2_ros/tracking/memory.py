@@ -20,6 +20,8 @@ from sam2_ros.geometry.transfer import upload
 from sam2_ros.network import Memory, Sam2
 
 _EMPTY = np.iinfo(np.int64).min
+_OLDEST = 2**48
+"""Frames; more is nobody's memory, and might overflow a frame's number."""
 _Slots = NDArray[np.int64]
 
 
@@ -144,7 +146,7 @@ class MemoryBank:
             remembered.memories.shape[1:] == self._memories.shape[2:]
             and remembered.pointers.shape == (seen, self._pointers.shape[2])
             and 1 <= remembered.conditioning <= frames <= seen
-            and min(remembered.ages) > 0
+            and 0 < min(remembered.ages) <= max(remembered.ages) < _OLDEST
         )
 
     def restore(self, row: int, frame: int, remembered: Remembered) -> None:

@@ -9,9 +9,11 @@ from .errors import BadPrompt
 from .tracks import Prompt
 
 
-def check(prompt: Prompt, height: int, width: int) -> Prompt:
+def check(prompt: Prompt, height: int, width: int, *, new: bool) -> Prompt:
     """The prompt with its arrays as the tracker computes with them, and its own: it may be answered again later.
-    Raises BadPrompt."""
+
+    new: whether it is to start an object. Raises BadPrompt.
+    """
     points = _array(prompt.points, "points", (-1, 2))
     labels = _array(prompt.labels, "labels", (-1,))
     if len(points) != len(labels):
@@ -28,9 +30,13 @@ def check(prompt: Prompt, height: int, width: int) -> Prompt:
         raise BadPrompt("a mask cannot be combined with points or a box; send the mask first, then correct it")
     if mask is None and box is None and not len(points):
         raise BadPrompt("the prompt is empty; give points, a box or a mask")
-    if prompt.candidate not in (0, 1, 2):
+    if new and mask is None and box is None and not (labels == 1).any():
+        raise BadPrompt(
+            "a new object needs a point with the label 1, a box or a mask; these points say where it is not"
+        )
+    if isinstance(prompt.candidate, bool) or prompt.candidate not in (0, 1, 2):
         raise BadPrompt(f"the candidate is {prompt.candidate}; it must be 0, 1 or 2")
-    return Prompt(points, labels.astype(np.int32), box, mask, prompt.replace, prompt.candidate)
+    return Prompt(points, labels.astype(np.int32), box, mask, prompt.replace, int(prompt.candidate))
 
 
 def _array(values: object, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -31,6 +31,10 @@ _TRIED = (1.0, 0.57, 0.33, 0.2, 0.12)
 _LARGER = 0.05
 """How much more the larger of two answers promises: 1.12 times for ten times the area."""
 
+_TAKEN = 0.3
+"""How much less an answer promises that is just what another object is already. More finds nothing better, and whoever
+marks a thing once more would get a part of it."""
+
 _UNSURE = SearchRegion(scale=0.5)
 """Size of the region around a click that was answered by nothing."""
 
@@ -195,7 +199,8 @@ class Propagation:
         if view is not None and (view.in_view or not clicks):
             region = view.region
         else:
-            region = self._glance(frame, prompts, clicks, others)
+            # Where another took an object's place, a click for the object means just that place.
+            region = self._glance(frame, prompts, clicks, others if view is None else [])
         return region.around_points(clicks, *size)
 
     def _glance(
@@ -219,7 +224,9 @@ class Propagation:
                 found, promise = self._promise(frame, first, region, others)
                 if found is None:
                     break
-                region = found
+                seen, region = region, found
+                if region == seen:
+                    break
             if promise > most:
                 best, most = region, promise
         return best
@@ -242,7 +249,7 @@ class Propagation:
         (answer,) = download(choice.logits[0, 0] > 0)
         masks = [(other.region, other.expected) for other in others if other.expected is not None]
         taken = max((region.overlap(answer, *mask) for mask in masks), default=0.0)
-        return found, float(choice.iou[0]) * fit**0.5 * float(mask.mean()) ** _LARGER * (1 - taken)
+        return found, float(choice.iou[0]) * fit**0.5 * float(mask.mean()) ** _LARGER * (1 - _TAKEN * taken)
 
     def _expected(self, masks: Sequence[NDArray[np.bool_] | None]) -> Tensor | None:
         """The masks of N objects as in `View`, stacked; None unless there is one of each."""
@@ -264,11 +271,13 @@ class Propagation:
         expected: in it, as in `View`.
         """
         network = self._network
-        if row:
+        # A mask is an answer by itself; it can only be the first.
+        drawn = prompts[0].mask is not None
+        if row and not (drawn and len(prompts) == 1):
             conditioned = network.attend(features.top, self._bank.read(row, frame.number))
-            answered: Choice | None = network.find(features, conditioned, self._expected([expected]))
         else:
-            conditioned, answered = network.without_memory(features.top), None
+            conditioned = network.without_memory(features.top)
+        answered = network.find(features, conditioned, self._expected([expected])) if row and not drawn else None
         clicks: list[_Click] = []
         for prompt in prompts:
             if prompt.mask is not None:

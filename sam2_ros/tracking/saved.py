@@ -92,6 +92,8 @@ def unpack(data: bytes, origin: Origin, device: torch.device) -> SavedObject:
         region = SearchRegion(**{name: float(value) for name, value in facts["region"].items()})
         expected = tensors["expected"].bool().numpy() if "expected" in tensors else None
         in_view, unseen, share = bool(facts["in_view"]), int(facts["unseen"]), float(facts["share"])
+        if not (0 <= unseen < 2**62 and 0 <= share <= 1):
+            raise ValueError(f"unseen is {unseen} ns and share {share:g}")
         return SavedObject(remembered, in_view, unseen, share, region, expected)
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise BadMemory(f"the memory is incomplete: {error}") from error

@@ -141,7 +141,7 @@ class Tracker:
         BadPrompt; nothing has changed then.
         """
         frame = self._history.nearest(stamp)
-        prompt = check(prompt, frame.height, frame.width)
+        prompt = check(prompt, frame.height, frame.width, new=object_id is None)
         if object_id is None:
             self._check_room()
             record = ObjectRecord(row=self._free_rows[0])
@@ -162,7 +162,7 @@ class Tracker:
         record = self._known(object_id)
         entry = record.last(object_id)
         frame = self._history.at(entry.frame)
-        prompt = check(replace(entry.prompt, candidate=candidate), frame.height, frame.width)
+        prompt = check(replace(entry.prompt, candidate=candidate), frame.height, frame.width, new=False)
         record = record.forked(entry.frame, record.row)
         record.take_last(object_id)
         record.add(entry.frame, prompt, entry.others)
@@ -191,7 +191,9 @@ class Tracker:
         Raises NoImage, StampUnavailable or BadPrompt.
         """
         frame = self._history.nearest(stamp)
-        return self._propagation.preview(frame, check(prompt, frame.height, frame.width), self._in_view(frame))
+        return self._propagation.preview(
+            frame, check(prompt, frame.height, frame.width, new=True), self._in_view(frame)
+        )
 
     def set_visibility(self, *, show_above: float, hide_below: float, lost_after: float, non_overlap: bool) -> None:
         """Changes what the constructor was given, from the next answer on, be it on the newest image once more. Raises

@@ -116,3 +116,12 @@ def test_a_rate_out_of_reach_is_said(caplog: pytest.LogCaptureFixture) -> None:
 def test_auto_needs_a_rate() -> None:
     with pytest.raises(ParameterError, match="that needs target_rate"):
         Parameters(model="auto")
+
+
+def test_a_network_of_search_regions_computes_in_one_thread_unless_told_otherwise(checkpoint) -> None:
+    """Of whole images, in as many as PyTorch chooses."""
+    before = torch.get_num_threads()
+    for model, threads, taken in (("nano", 0, 1), ("nano", 2, 2), (str(checkpoint), 0, loading._THREADS)):
+        load_trackers(Parameters(model=model, device="cpu", capacity=1, threads=threads))
+        assert torch.get_num_threads() == taken
+    torch.set_num_threads(before)

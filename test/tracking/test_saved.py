@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 
 import numpy as np
 import pytest
@@ -13,7 +14,16 @@ from hypothesis import strategies as st
 from safetensors.torch import load, save
 
 from sam2_ros.network import Sam2
-from sam2_ros.tracking import BadMemory, CapacityExceeded, NoImage, Prompt, State, Tracker, UnknownObject
+from sam2_ros.tracking import (
+    BadMemory,
+    CapacityExceeded,
+    NoImage,
+    Prompt,
+    StampUnavailable,
+    State,
+    Tracker,
+    UnknownObject,
+)
 
 BOX = Prompt(box=np.array([10, 5, 40, 30]))
 LAST = 30
@@ -95,6 +105,13 @@ def test_the_network_may_compute_in_another_precision(network: Sam2, original: T
     assert tracker.load(original.save(1)).ids == (1,)
 
 
+def with_facts(data: bytes, **facts: object) -> bytes:
+    """The same saved object, but for some of what its header says."""
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+    ((kind, known),) = header.items()
+    return bytes(save(load(data), metadata={kind: json.dumps(json.loads(known) | facts)}))
+
+
 def test_what_does_not_fit_is_refused_with_the_reason(network: Sam2, original: Tracker) -> None:
     data = original.save(1)
     other = copy.deepcopy(network)
@@ -112,6 +129,10 @@ def test_what_does_not_fit_is_refused_with_the_reason(network: Sam2, original: T
         (Tracker(network), b"nonsense", "these 8 bytes are no safetensors file"),
         (Tracker(network), data[:-10], "are no safetensors file"),
         (Tracker(network), data.replace(b'\\"conditioning\\": 3', b'\\"conditioning\\": 0'), "have other shapes"),
+        (Tracker(network), with_facts(data, ages=[math.inf]), "the memory is incomplete: "),
+        (Tracker(network), with_facts(data, ages=[1, 2, 10**30]), "have other shapes"),
+        (Tracker(network), with_facts(data, unseen=-1), "unseen is -1 ns"),
+        (Tracker(network), with_facts(data, share=math.nan), "and share nan"),
     ):
         tracker.track(image(0), 0)
         with pytest.raises(BadMemory, match=sentence):
@@ -134,6 +155,15 @@ def test_a_file_without_the_last_mask_is_refused_where_it_is_needed(network: Sam
     with pytest.raises(BadMemory, match="have other shapes"):
         tracker.load(save(tensors, metadata=header["__metadata__"]))
     assert tracker.ids == ()
+
+
+def test_what_was_loaded_has_no_prompt_that_could_be_taken_back(network: Sam2, original: Tracker) -> None:
+    tracker = Tracker(network)
+    tracker.track(image(0), 0)
+    tracker.load(original.save(1))
+    for call in (lambda: tracker.undo(1), lambda: tracker.choose(1, 1)):
+        with pytest.raises(StampUnavailable, match="object 1 was loaded and has had no prompt since"):
+            call()
 
 
 def test_loading_needs_an_image_and_room(network: Sam2, original: Tracker) -> None:

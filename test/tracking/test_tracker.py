@@ -139,7 +139,7 @@ def test_clicks_on_one_frame_add_up_and_replace_begins_again(network: Sam2) -> N
 
     first, second = click(30, 20), click(60, 40, 0)
     assert not np.allclose(answer(first), answer(first, second))
-    again = click(60, 40, 0, replace=True)
+    again = click(60, 40, replace=True)
     assert np.array_equal(answer(again), answer(first, again))
 
 
@@ -222,6 +222,14 @@ def test_a_new_stream_forgets_and_says_so(tracker: Tracker, caplog, next_image: 
     assert tracker.prompt(BOX).ids == (2,)
 
 
+def test_a_new_object_is_somewhere(tracker: Tracker) -> None:
+    tracker.track(image(0), 0)
+    for call in (tracker.prompt, tracker.preview):
+        with pytest.raises(BadPrompt, match="these points say where it is not"):
+            call(click(10, 10, 0))
+    assert tracker.ids == ()
+
+
 def test_a_prompt_before_the_first_image(tracker: Tracker) -> None:
     with pytest.raises(NoImage, match="no image to prompt on yet"):
         tracker.prompt(BOX)
@@ -243,6 +251,7 @@ def test_a_prompt_before_the_first_image(tracker: Tracker) -> None:
         (Prompt(mask=np.ones((4, 4), bool)), {}, BadPrompt, r"the mask's shape is \(4, 4\)"),
         (Prompt(mask=np.ones((HEIGHT, WIDTH), bool), box=np.array([1, 1, 5, 5])), {}, BadPrompt, "cannot be combined"),
         (click(10, 10, candidate=3), {}, BadPrompt, "the candidate is 3"),
+        (click(10, 10, candidate=True), {}, BadPrompt, "the candidate is True"),
         (Prompt(box=np.array([1, 1, 5, 5]), candidate=1), {}, BadPrompt, "there is no candidate 1"),
         (BOX, {"object_id": 7}, UnknownObject, "there is no object 7; the objects are: 1, 2, 3"),
         (BOX, {"stamp": 3}, StampUnavailable, "the image of stamp 3 ns is no longer held"),
