@@ -45,7 +45,7 @@ def _ball(seen: Surface) -> OrientedBox | None:
 
 def _upright(seen: Surface, plane: Plane) -> OrientedBox:
     """Its footprint on the plane, and from the plane, or from the object's lowest point, to its top."""
-    heights, directions = plane.heights(seen.points), _directions(plane)
+    directions = _directions(plane)
     middle = seen.points.sum(axis=0) / len(seen.points)
     view = (middle / np.linalg.norm(middle)) @ directions
     level = float(np.linalg.norm(view))
@@ -53,10 +53,13 @@ def _upright(seen: Surface, plane: Plane) -> OrientedBox:
     grain = min(seen.spacing / tangent, _COARSEST)
     thinned = seen.points[:: max(1, len(seen.points) // _ENOUGH_TO_FIT)]
     ground = footprint(thinned @ directions, view, plane.spread, grain)
-    bottom, top = ranked(heights, 0.005, 0.995)
+    bottom, top = ranked(plane.heights(np.concatenate((seen.points, seen.steep))), 0.005, 0.995)
     # If the object stands on the plane, its lowest visible point hides the rest of its foot; if it does not, the plane
-    # is seen below that point, and the higher it is the further behind.
-    behind = max(0.0, bottom - plane.clearance) / tangent
+    # is seen below that point, and the higher it is the further behind: on the line of sight past the near edge, which
+    # is steeper than that to the middle.
+    forward = view / max(level, 1e-6)
+    near = max(0.0, float(ground.centre @ forward - np.abs(forward @ ground.axes) @ ground.size / 2))
+    behind = max(0.0, bottom - plane.clearance) * near / max(-plane.offset - bottom, 1e-6)
     if seen.partly_hidden or behind < max(0.01, 0.16 * float(ground.size.min())):
         bottom = 0.0
     size = np.maximum((*ground.size, top - bottom), _THINNEST)

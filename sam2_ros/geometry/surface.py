@@ -34,6 +34,9 @@ class Surface:
 
     points: Floats
     """(N, 3) metres, on the object."""
+    steep: Floats
+    """(M, 3) metres, on sides of it that are seen at so glancing an angle that depth jumps from pixel to pixel: they
+    say how far down it goes."""
     pixels: NDArray[np.intp]
     """(N, 2) x y of each point in the image."""
     support: Plane | None
@@ -77,10 +80,11 @@ def surface(
         if np.count_nonzero(core & raised) < _FLAT * np.count_nonzero(core):
             raised[:], near = True, core  # the mask alone says where a flat object ends
     jump = _jump(window, middle, support)
-    seen = _parts(window, core, window.mask & near & raised, jump, 0.1 * reach)
+    seen, rough = _parts(window, core, window.mask & near & raised, jump, 0.1 * reach)
     rows, columns = np.nonzero(seen)
     return Surface(
         points=window.points(rows, columns),
+        steep=window.points(*np.nonzero(_side(rough, core, rim))),
         pixels=window.image_pixels(rows, columns),
         support=support,
         partly_hidden=_touches_edge(box, mask.shape) or _is_hidden(window, seen, raised, rim, jump),
@@ -144,12 +148,12 @@ def _lowest(points: Floats, plane: Plane) -> float | None:
     return lower if low > -plane.clearance else None
 
 
-def _parts(window: Window, core: Mask, allowed: Mask, jump: float, deeper: float) -> Mask:
-    """Of the pixels that may be the object's those that are. Raises NotLocated if they are too few.
+def _parts(window: Window, core: Mask, allowed: Mask, jump: float, deeper: float) -> tuple[Mask, Mask]:
+    """Of the pixels that may be the object's those that are, and others, along jumps in depth, that may be of a side.
 
     Where depth jumps they fall into parts. The object's are the part with the most of the core, those with a twentieth
     as much, and those that lie as deep as the first and are no crumbs, as a handle is. The background at the mask's
-    edge has no core and lies deeper.
+    edge has no core and lies deeper. Raises NotLocated if they are too few.
     """
     step = window.greatest(window.known, 1) - window.least(window.known, 1)
     smooth = allowed & (step < jump)
@@ -175,7 +179,16 @@ def _parts(window: Window, core: Mask, allowed: Mask, jump: float, deeper: float
     )
     if np.count_nonzero(seen) < _LEAST_PIXELS:
         raise NotLocated(f"{np.count_nonzero(seen)} pixels of the object have depth that fits; {_LEAST_PIXELS} must")
-    return seen
+    return seen, allowed & ~smooth & ~seen
+
+
+def _side(rough: Mask, core: Mask, rim: int) -> Mask:
+    """Of the pixels along jumps in depth those of a side that is seen from above.
+
+    There depth goes on jumping from pixel to pixel; between two surfaces a pixel or two do so, which mix them, and in
+    the mask's rim there may be more.
+    """
+    return rough & widened(shrunk(rough & core, 1), rim)
 
 
 def _is_hidden(window: Window, seen: Mask, raised: Mask, rim: int, jump: float) -> bool:

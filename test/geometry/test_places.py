@@ -63,6 +63,23 @@ def test_from_straight_above(scene: Any, camera: Pinhole) -> None:
     _check(place.box, scene, (0.0, 0.0, 0.05), (0.14, 0.08, 0.10))
 
 
+@pytest.mark.parametrize("elevation", [70.0, 75.0, 80.0, 85.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_from_steeply_above_a_thing_reaches_down_to_the_table(
+    scene: Any, camera: Pinhole, elevation: float, seed: int
+) -> None:
+    """Along its side depth jumps from pixel to pixel."""
+    random = np.random.default_rng(seed)
+    size, radius, height = random.uniform(0.08, 0.15, 3), random.uniform(0.03, 0.06), random.uniform(0.08, 0.15)
+    box = scene(elevation=elevation, distance=random.uniform(0.5, 0.8), noise=0.001)
+    box.box((0.0, 0.0, size[2] / 2), tuple(size), yaw=random.uniform(-90, 90))
+    can = scene(elevation=elevation, distance=random.uniform(0.5, 0.8), noise=0.001)
+    can.can((0.0, 0.0, 0.0), radius, height)
+
+    _check(_locate(box, camera)[0].box, box, (0.0, 0.0, size[2] / 2), tuple(size))
+    _check(_locate(can, camera)[0].box, can, (0.0, 0.0, height / 2), (2 * radius, 2 * radius, height))
+
+
 def test_a_box_above_the_table_does_not_reach_down_to_it(scene: Any, camera: Pinhole) -> None:
     scene = scene(elevation=30.0)
     scene.box((0.0, 0.0, 0.16), (0.10, 0.06, 0.12))
@@ -70,6 +87,16 @@ def test_a_box_above_the_table_does_not_reach_down_to_it(scene: Any, camera: Pin
     (place,) = _locate(scene, camera)
 
     _check(place.box, scene, (0.0, 0.0, 0.16), (0.10, 0.06, 0.12))
+
+
+def test_from_steeply_above_the_sides_of_a_box_in_the_air_count(scene: Any, camera: Pinhole) -> None:
+    """At this angle it cannot be told exactly how far down they go: a pixel shows a centimetre of them."""
+    scene = scene(elevation=80.0, noise=0.001)
+    scene.box((0.0, 0.0, 0.18), (0.10, 0.08, 0.12))
+
+    (place,) = _locate(scene, camera)
+
+    assert 0.08 < place.box.size[2] < 0.15
 
 
 def test_the_foot_of_a_can_that_is_hidden_is_on_the_table(scene: Any, camera: Pinhole) -> None:
