@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 _REFINEMENTS = 50
 _SPARSE = 8  # pixels
 _CLOSE = 1e-6  # rays that are nearer than this, less than a hundredth of a pixel, are the same
+_EXACT = 0.1  # pixels that the projection of a ray may be beside the pixel that it is of
 _LONGEST = 100.0  # x or y of a ray; half a degree from where a lens shows nothing more
 _FOCAL = 0.01, 1000.0  # of the image's larger side; lenses have 0.2 to 50
 _OFF_CENTRE = 1000.0  # images; a region of interest may lie far from the optical axis
@@ -95,21 +96,29 @@ class Pinhole:
         return rays * (self.fx, self.fy) + (self.cx, self.cy)
 
     def rays(self, pixels: NDArray[np.floating[Any]]) -> Floats:
-        """(N, 2) pixels x y to (N, 2): x and y of the point at depth 1 that each shows."""
+        """(N, 2) pixels x y to (N, 2): x and y of the point at depth 1 that each shows, NaN if none."""
         pixels = np.asarray(pixels, np.float64).reshape(-1, 2)
-        if not any(self.distortion) or not len(pixels):
-            return (pixels - (self.cx, self.cy)) / (self.fx, self.fy)
-        undistort = cv2.fisheye.undistortPoints if self.model == "equidistant" else cv2.undistortPoints
-        rays = np.asarray(undistort(pixels[:, None], self.matrix, np.array(self.distortion)), np.float64).reshape(-1, 2)
-        # OpenCV's five iterations can leave most of a pixel where the lens is strong. Where it shows nothing, they and
-        # these run off.
         seen = (pixels - (self.cx, self.cy)) / (self.fx, self.fy)
+        if not any(self.distortion) or not len(pixels):
+            return seen
+        rays = seen.copy()
+        if self.model == "equidistant":  # near a right angle to the axis the steps below are too short by far
+            given = cv2.fisheye.undistortPoints(pixels[:, None], self.matrix, np.array(self.distortion))
+            rays = np.asarray(given, np.float64).reshape(-1, 2)
+        # A lens may be so strong that a step leads past the ray, or further away than before: then shorter ones follow.
         with np.errstate(over="ignore", invalid="ignore"):
+            off, share = seen - self._distort(rays), np.ones((len(rays), 1))
             for _ in range(_REFINEMENTS):
-                off = seen - self._distort(rays)
-                rays += off
                 if np.abs(off).max() < _CLOSE:
                     break
+                stepped = rays + share * off
+                left = seen - self._distort(stepped)
+                better = np.hypot(*left.T) < np.hypot(*off.T)
+                share[~better | ((left * off).sum(axis=1) < 0)] /= 2
+                rays[better], off[better] = stepped[better], left[better]
+            # The formula may also have the pixel on the other side of the axis, where no lens shows it.
+            found = (np.abs(off) * (self.fx, self.fy) < _EXACT).all(axis=1) & ((rays * seen).sum(axis=1) >= 0)
+        rays[~found] = np.nan
         return rays
 
     def back_project(self, pixels: NDArray[np.floating[Any]], depths: NDArray[np.floating[Any]]) -> Floats:

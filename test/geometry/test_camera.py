@@ -39,6 +39,35 @@ def test_there_and_back(camera: Pinhole) -> None:
     np.testing.assert_allclose(camera.project(camera.back_project(pixels, depths)), pixels, atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("camera", "least", "most"),
+    [
+        (Pinhole(1392, 512, 984.2, 980.8, 690.0, 233.2, (-0.373, 0.204, 0.0022, 0.0014, -0.0723)), 1.0, 1.0),
+        (Pinhole(640, 480, 300.0, 300.0, 319.5, 239.5, (0.3, 0.1, 0.0, 0.0)), 1.0, 1.0),
+        (Pinhole(640, 480, 400.0, 400.0, 319.5, 239.5, (-0.3, 0.0, 0.0, 0.0)), 0.74, 0.76),
+        (
+            Pinhole(848, 800, 286.2, 286.2, 421.6, 402.5, (-0.00483, 0.0392, -0.0367, 0.00613), "equidistant"),
+            0.75,
+            0.77,
+        ),
+    ],
+    ids=["barrel", "pincushion", "folded", "fisheye"],
+)
+def test_each_ray_is_seen_at_its_pixel(camera: Pinhole, least: float, most: float) -> None:
+    """Not all pixels have one: what a fisheye has in its corners lies beside the camera, or behind it."""
+    x, y = np.meshgrid(np.arange(0.0, camera.width, 8), np.arange(0.0, camera.height, 8))
+    pixels = np.stack((x, y), axis=2).reshape(-1, 2)
+
+    rays = camera.rays(pixels)
+
+    found = np.isfinite(rays).all(axis=1)
+    assert least <= found.mean() <= most
+    back = camera.project(np.concatenate((rays, np.ones((len(rays), 1))), axis=1))
+    assert np.abs(back - pixels)[found].max() < 0.15
+    # The formula has some pixels on both sides of the axis; no lens shows them on the other one.
+    assert ((rays * (pixels - (camera.cx, camera.cy)))[found].sum(axis=1) >= 0).all()
+
+
 def test_distortion_by_hand() -> None:
     """Radial of the first order alone: a ray of radius r is seen at r (1 + k r^2)."""
     camera = replace(CAMERA, distortion=(0.5, 0.0, 0.0, 0.0))
