@@ -16,6 +16,7 @@ _REFINEMENTS = 50
 _SPARSE = 8  # pixels
 _CLOSE = 1e-6  # rays that are nearer than this, less than a hundredth of a pixel, are the same
 _EXACT = 0.1  # pixels that the projection of a ray may be beside the pixel that it is of
+_ALIKE = 0.01  # radians between what a pixel shows and a point that is seen there
 _LONGEST = 100.0  # x or y of a ray; half a degree from where a lens shows nothing more
 _FOCAL = 0.01, 1000.0  # of the image's larger side; lenses have 0.2 to 50
 _OFF_CENTRE = 1000.0  # images; a region of interest may lie far from the optical axis
@@ -86,14 +87,21 @@ class Pinhole:
         return np.array([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]])
 
     def project(self, points: NDArray[np.floating[Any]]) -> Floats:
-        """(N, 3) metres to (N, 2) pixels x y; NaN for a point that is not in front of the camera."""
+        """(N, 3) metres to (N, 2) pixels x y; NaN for a point that is not in front of the camera.
+
+        The formula of a lens folds back what is far outside its view, so that it would lie in the image: NaN too.
+        """
         points = np.asarray(points, np.float64).reshape(-1, 3)
         depths = points[:, 2:]
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             rays = np.where(depths > 0, points[:, :2] / depths, np.nan)
-        if any(self.distortion):
-            rays = self._distort(rays)
-        return rays * (self.fx, self.fy) + (self.cx, self.cy)
+        if not any(self.distortion):
+            return rays * (self.fx, self.fy) + (self.cx, self.cy)
+        pixels = self._distort(rays) * (self.fx, self.fy) + (self.cx, self.cy)
+        inside = self.holds(pixels)
+        alike = np.linalg.norm(_directions(self.rays(pixels[inside])) - _directions(rays[inside]), axis=1) < _ALIKE
+        pixels[np.flatnonzero(inside)[~alike]] = np.nan
+        return pixels
 
     def rays(self, pixels: NDArray[np.floating[Any]]) -> Floats:
         """(N, 2) pixels x y to (N, 2): x and y of the point at depth 1 that each shows, NaN if none."""
@@ -144,6 +152,12 @@ class Pinhole:
         projected, _ = through(points, still, still, np.eye(3), coefficients)
         distorted[seen] = projected.reshape(-1, 2)
         return distorted
+
+
+def _directions(rays: Floats) -> Floats:
+    """(N, 2) x and y at depth 1 to (N, 3) of length 1."""
+    points = np.concatenate((rays, np.ones((len(rays), 1))), axis=1)
+    return points / np.linalg.norm(points, axis=1, keepdims=True)
 
 
 @lru_cache(maxsize=8)

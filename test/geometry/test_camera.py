@@ -85,6 +85,16 @@ def test_what_is_not_in_front_of_the_camera_has_no_pixel(camera: Pinhole) -> Non
     assert not camera.holds(pixels)[0]
 
 
+def test_what_is_far_outside_the_view_has_no_pixel_in_the_image() -> None:
+    """A calibration of KITTI's: the image ends 45 degrees off the axis, and the formula has what is 58 degrees off at
+    (952, 254)."""
+    camera = Pinhole(1392, 512, 984.2439, 980.8141, 690.0, 233.1966, (-0.373, 0.2037, 0.0022, 0.0014, -0.0723))
+    degrees = np.deg2rad([20.0, 30.0, 50.0, 55.0, 58.0, 60.0, 62.0])
+    points = np.stack((10 * np.sin(degrees), np.full(7, 0.5), 10 * np.cos(degrees)), axis=1)
+
+    np.testing.assert_array_equal(camera.holds(camera.project(points)), [True] * 2 + [False] * 5)
+
+
 @pytest.mark.parametrize("camera", LENSES[:2])
 def test_no_points_are_no_pixels(camera: Pinhole) -> None:
     none = np.zeros((0, 3))
