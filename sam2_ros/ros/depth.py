@@ -15,6 +15,7 @@ from .images import BadImageMessage, to_array
 from .messages import to_nanoseconds
 
 _KEPT = 8
+_PATIENT_FOR = 3  # images in a row that are waited for in vain, until depth is taken to have stopped
 _METRES = {"16UC1": 0.001, "mono16": 0.001, "32FC1": 1.0}
 
 
@@ -67,12 +68,14 @@ class DepthMatcher:
         self._wanted: int | None = None
         self._match: Image | None = None
         self._match_distance = 0
+        self._in_vain = 0
         self._arrival = threading.Condition()
 
     def put(self, message: Image) -> None:
         """Takes a depth image that has come."""
         with self._arrival:
             self._newest.append(message)
+            self._in_vain = 0
             self._consider(message)
             self._arrival.notify_all()
 
@@ -82,12 +85,17 @@ class DepthMatcher:
             self._want(stamp)
 
     def take(self, stamp: int) -> Image:
-        """The depth image for this stamp; waits a moment if it may still come. Raises NoDepth."""
+        """The depth image for this stamp; waits a moment if it may still come. Raises NoDepth.
+
+        Where depth has stopped nothing is waited for, so that tracking is not slower for it, until it begins again. How
+        old the newest is does not tell: of a slow camera it is as old while the next one is on its way.
+        """
         with self._arrival:
             if stamp != self._wanted:
                 self._want(stamp)
             if self._match is None and self._may_come(stamp):
-                self._arrival.wait_for(lambda: self._match is not None or not self._may_come(stamp), self._patience)
+                self._in_vain += 1  # taken back by the next that comes
+                self._arrival.wait_for(lambda: self._match is not None or not self._behind(stamp), self._patience)
             if self._match is None:
                 raise NoDepth(self._why_none(stamp))
             return self._match
@@ -107,13 +115,21 @@ class DepthMatcher:
 
     def _may_come(self, stamp: int) -> bool:
         """Depth images are coming, and the newest is older than what is waited for."""
+        return self._behind(stamp) and self._in_vain < _PATIENT_FOR
+
+    def _behind(self, stamp: int) -> bool:
         return bool(self._newest) and to_nanoseconds(self._newest[-1].header.stamp) < stamp - self._tolerance
 
     def _why_none(self, stamp: int) -> str:
         if not self._newest:
             return f"no depth image has come on {self._topic}"
-        if self._may_come(stamp):
+        if self._behind(stamp):
             behind = (stamp - to_nanoseconds(self._newest[-1].header.stamp)) / 1e9
+            if not self._may_come(stamp):
+                return (
+                    f"no depth image has come on {self._topic} since one that is {behind:.3f} s older than the image; "
+                    "does the camera still send depth, and as often as images?"
+                )
             return (
                 f"the image's depth has not come within {self._patience:g} s after tracking, and the newest is "
                 f"{behind:.3f} s older; if depth comes late, raise depth_wait, if its stamps differ, depth_tolerance"

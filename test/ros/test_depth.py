@@ -144,3 +144,34 @@ def test_the_wait_is_short_and_there_is_none_for_a_camera_without_depth() -> Non
 
     assert waited < 1.0
     assert time.monotonic() - start < 0.02
+
+
+def test_depth_that_has_stopped_is_no_longer_waited_for_until_it_begins_again() -> None:
+    matcher = _matcher(0.9, patience=0.2)
+    waits = []
+    for k in range(10, 20):
+        start = time.monotonic()
+        with pytest.raises(NoDepth) as error:
+            matcher.take(k * SECOND // 10)
+        waits.append(time.monotonic() - start)
+
+    assert min(waits[:2]) > 0.19 and max(waits[3:]) < 0.1
+    assert str(error.value) == (
+        "no depth image has come on /camera/depth since one that is 1.000 s older than the image; does the camera "
+        "still send depth, and as often as images?"
+    )
+    matcher.put(_depth(2.0))
+    timer = threading.Timer(0.05, lambda: matcher.put(_depth(2.1)))
+    timer.start()
+    assert _taken(matcher, 2.1) == 2.1
+    timer.join()
+
+
+def test_depth_that_comes_slowly_is_waited_for_every_time() -> None:
+    """Once a second, a moment after its image: the newest is always a second old."""
+    matcher = _matcher(0.0, patience=1.0)
+    for k in range(1, 7):
+        timer = threading.Timer(0.02, matcher.put, [_depth(float(k))])
+        timer.start()
+        assert _taken(matcher, float(k)) == k
+        timer.join()
