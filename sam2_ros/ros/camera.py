@@ -91,7 +91,7 @@ class Camera:
         space = SpaceInput(self._node, stream.space, reliability, self._space_group, self._logger, self._topic(""))
 
         def count() -> Counts:
-            return replace(stream.counts, dropped=slot.dropped)
+            return replace(stream.counts, dropped=slot.dropped, unlocated=stream.space.unlocated.images)
 
         reporter = Reporter(self._node, self._image_group, images, count, self._logger)
         raw = images.topic.removesuffix(SUFFIX)

@@ -30,6 +30,7 @@ PERIOD = 1.0  # seconds between messages
 WINDOW = 10.0  # seconds that each of them speaks of
 SILENCE = 3.0  # seconds without an image from which a camera is stale
 _ODD_LATENCY = 60.0  # seconds; not even a large network on a CPU takes as long
+_ODD_SHARE = 0.1  # of the images; a best-effort camera loses a depth image now and then
 
 
 class Level(IntEnum):
@@ -86,10 +87,13 @@ class Window:
         return Recent(now - first.time, counts - first.counts, latency, now - self._heard)
 
 
-def judge(recent: Recent, objects: int, explain_silence: Callable[[float], str]) -> tuple[Level, str]:
+def judge(
+    recent: Recent, objects: int, explain_silence: Callable[[float], str], why_unlocated: str = ""
+) -> tuple[Level, str]:
     """How the camera fares, and that in a sentence.
 
-    explain_silence: called for the sentence on so many seconds without an image.
+    explain_silence: called for the sentence on so many seconds without an image. why_unlocated: the newest reason why
+    an image's objects could not be located.
     """
     counts, during = recent.counts, f"in the last {recent.seconds:.0f} s"
     if recent.silence >= SILENCE:
@@ -105,6 +109,9 @@ def judge(recent: Recent, objects: int, explain_silence: Callable[[float], str])
             f"the images' stamps are {abs(half):.1f} s {'older' if half > 0 else 'newer'} than the clock; with a bag "
             "or a simulator set use_sim_time and publish /clock, else set the clocks of camera and node alike"
         )
+    # Before what gave way: while depth is waited for, images do.
+    if counts.unlocated > _ODD_SHARE * counts.tracked:
+        return Level.WARN, f"on {counts.unlocated} images no object was located {during}: {why_unlocated}"
     if counts.dropped > counts.received / 2:
         each = f"; each takes {1000 * counts.seconds / counts.tracked:.0f} ms" if counts.tracked else ""
         return Level.WARN, f"{counts.dropped} of {counts.received} images gave way to newer ones {during}{each}"
@@ -113,10 +120,11 @@ def judge(recent: Recent, objects: int, explain_silence: Callable[[float], str])
     return Level.OK, f"tracks {objects} {'object' if objects == 1 else 'objects'}"
 
 
-def values(recent: Recent, objects: int, age: float | None, memory: int) -> dict[str, str]:
+def values(recent: Recent, objects: int, age: float | None, memory: int, depth_asked: bool = False) -> dict[str, str]:
     """The numbers by their names.
 
     age: seconds since the stamp of the newest tracked image, None if there is none. memory: bytes.
+    depth_asked: whether objects are to be located.
     """
     counts, half_most = recent.counts, recent.latency or (None, None)
     return {
@@ -126,6 +134,7 @@ def values(recent: Recent, objects: int, age: float | None, memory: int) -> dict
         "latency p99 (ms)": _number(half_most[1], 1000),
         "dropped": str(counts.dropped),
         "refused": str(counts.refused),
+        **({"not located": str(counts.unlocated)} if depth_asked else {}),
         "let go while paused": str(counts.ignored),
         "window (s)": f"{recent.seconds:.0f}",
         "age of the last image (s)": _number(age),
@@ -173,8 +182,9 @@ class Diagnostics:
         latencies = [stream.latencies.popleft() for _ in range(len(stream.latencies))]
         recent = self._window.add(time.monotonic(), self._count(), latencies)
         age = None if stream.size is None else (now.nanoseconds - to_nanoseconds(stream.header.stamp)) / 1e9
-        level, sentence = judge(recent, stream.objects, self._images.explain_silence)
-        numbers = values(recent, stream.objects, age, device_memory())
+        space = stream.space
+        level, sentence = judge(recent, stream.objects, self._images.explain_silence, space.unlocated.reason)
+        numbers = values(recent, stream.objects, age, device_memory(), space.depth_asked)
         status = DiagnosticStatus(
             level=bytes([level]),
             name=self._name,

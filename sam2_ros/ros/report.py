@@ -29,6 +29,8 @@ class Counts:
     """Gave way to a newer one."""
     seconds: float = 0.0
     """Spent on the tracked ones, from message to publication."""
+    unlocated: int = 0
+    """Of the tracked ones: no object could be located, for want of depth or of camera_info."""
 
     def __sub__(self, earlier: Counts) -> Counts:
         return Counts(
@@ -37,6 +39,7 @@ class Counts:
             self.ignored - earlier.ignored,
             self.dropped - earlier.dropped,
             self.seconds - earlier.seconds,
+            self.unlocated - earlier.unlocated,
         )
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from rclpy.callback_groups import CallbackGroup
@@ -23,6 +24,14 @@ from .camera_info import is_rectified, to_pinhole
 from .depth import DepthMatcher, NoDepth, to_depth_image
 from .messages import to_nanoseconds
 from .mismatch import say_mismatch
+
+
+class Unlocated(NamedTuple):
+    """The images whose objects could not be located, for a reason that is the camera's and not one object's."""
+
+    images: int = 0
+    reason: str = ""
+    """Of the newest of them."""
 
 
 class Space:
@@ -53,6 +62,9 @@ class Space:
         self._info: CameraInfo | None = None
         self._depths = None if depth_topic is None else DepthMatcher(depth_topic, tolerance, patience)
         self._used: tuple[Header, DepthImage, Pinhole] | None = None
+        self._unlocated: Header | None = None
+        self.unlocated = Unlocated()
+        """Replaced, never changed, so that other threads may read it."""
         self._rotations: dict[int, Floats] = {}
 
     @property
@@ -106,6 +118,9 @@ class Space:
                 self._used = header, self.depth(header, height, width), camera
         except (BadCamera, NoDepth) as error:
             self._complain(str(error))
+            # After a prompt the same image's objects are located once more.
+            self.unlocated = Unlocated(self.unlocated.images + (self._unlocated is not header), str(error))
+            self._unlocated = header
             return [str(error)] * len(tracks.ids)
         _, depth, camera = self._used
         before = [self._rotations.get(object_id) for object_id in tracks.ids]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sam2_ros.msg import TrackedObjects
 from sam2_ros.ros import diagnostics
 from sam2_ros.ros.diagnostics import Level, Recent, Window, judge, values
 from sam2_ros.ros.messages import to_time
@@ -70,6 +71,12 @@ def test_silence_is_counted_from_the_last_image_or_from_the_beginning() -> None:
             "260 of 300 images gave way to newer ones in the last 10 s; each takes 240 ms",
         ),
         (
+            _recent(Counts(tracked=40, dropped=260, seconds=9.6, unlocated=40)),
+            Level.WARN,
+            "on 40 images no object was located in the last 10 s: no depth",
+        ),
+        (_recent(Counts(tracked=300, unlocated=30)), Level.OK, "tracks 2 objects"),
+        (
             _recent(Counts(tracked=300), (86400.0, 86401.0)),
             Level.WARN,
             "the images' stamps are 86400.0 s older than the clock; with a bag or a simulator set use_sim_time and "
@@ -84,7 +91,7 @@ def test_silence_is_counted_from_the_last_image_or_from_the_beginning() -> None:
     ],
 )
 def test_the_level_and_its_sentence(recent: Recent, level: Level, sentence: str) -> None:
-    assert judge(recent, 2, _silence) == (level, sentence)
+    assert judge(recent, 2, _silence, "no depth") == (level, sentence)
 
 
 def test_one_object_is_no_objects() -> None:
@@ -106,6 +113,7 @@ def test_the_numbers() -> None:
         "age of the last image (s)": "0.0",
         "device memory (MiB)": "300",
     }
+    assert values(_recent(Counts(tracked=9, unlocated=4)), 3, 0.0, 0, depth_asked=True)["not located"] == "4"
     nothing = values(_recent(Counts(), None), 0, None, 0)
     assert (nothing["latency p50 (ms)"], nothing["age of the last image (s)"]) == ("", "")
 
@@ -185,6 +193,32 @@ def test_what_happens_to_a_camera_is_told(states: list[Any], start: Any, client:
     silent = until(lambda: next((one for one in states if _is(one, "sam2: camera", Level.STALE)), None))
     assert silent.message.startswith("no image on /camera/image_raw for ")
     assert "it has a publisher; does the camera send" in silent.message
+
+
+def test_missing_depth_is_told(states: list[Any], start: Any, client: Any, until: Any) -> None:
+    node = start("node", "--ros-args", "-r", "__node:=deep", fake=True, depth=True)
+    node.wait_for("waiting for images")
+
+    def told(words: str) -> Any:
+        def look() -> Any:
+            image = client.image()
+            image.header.stamp = to_time(time.time_ns())
+            client.send(image)
+            time.sleep(0.05)
+            return next((one for one in states if one.name == "deep: camera" and words in one.message), None)
+
+        return until(look)
+
+    assert _numbers(told("tracks 0 objects"))["not located"] == "0"
+    # Who wants to know where objects are listens to ~/objects.
+    subscription = client.node.create_subscription(TrackedObjects, "/deep/objects", lambda message: None, 10)
+    assert client.call(Prompt, "prompt", Prompt.Request(box=[1.0, 1.0, 9.0, 9.0]), node="deep").success
+    status = told("no object was located")
+    client.node.destroy_subscription(subscription)
+
+    assert status.level == bytes([Level.WARN])
+    assert status.message.endswith("no camera_info has come on /camera_info")
+    assert int(_numbers(status)["not located"]) > 0
 
 
 def test_silence_is_told_while_a_simulated_clock_stands_still(states: list[Any], start: Any, until: Any) -> None:

@@ -12,7 +12,7 @@ from sam2_ros.geometry.places import Place
 from sam2_ros.ros.depth import NoDepth
 from sam2_ros.ros.images import to_message
 from sam2_ros.ros.messages import to_time
-from sam2_ros.ros.space import Space
+from sam2_ros.ros.space import Space, Unlocated
 from sam2_ros.tracking import State, Tracks
 
 HEIGHT, WIDTH, FOCAL = 120, 160, 150.0
@@ -133,6 +133,18 @@ def test_an_object_that_is_not_in_view_has_no_place(space: Space) -> None:
     (reason,) = space.locate(_header(), replace(_tracks(_table_and_box()[1]), states=(State.OCCLUDED,)))
 
     assert reason == "the object is not in view"
+
+
+def test_images_whose_objects_are_not_located_are_counted_once_each(space: Space) -> None:
+    """Of the same image the objects are located again after each prompt."""
+    tracks, first = _tracks(_table_and_box()[1]), _header(1)
+    assert space.unlocated == Unlocated(0, "")
+    for header in (first, first, _header(2)):
+        space.locate(header, tracks)
+    space.put_depth(_depth(3))
+    space.locate(_header(3), tracks)
+
+    assert space.unlocated == Unlocated(2, "no depth image has come on /camera/depth")
 
 
 def test_where_no_depth_is_asked_for_there_are_no_places() -> None:
