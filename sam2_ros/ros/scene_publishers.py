@@ -18,7 +18,7 @@ from sam2_ros.geometry.places import Place
 from sam2_ros.tracking import Tracks
 
 from .markers import to_deletions, to_markers
-from .messages import to_pose
+from .messages import to_nanoseconds, to_pose
 from .point_cloud import object_points, to_point_cloud
 
 try:
@@ -47,6 +47,7 @@ class ScenePublishers:
         self._logger = node.get_logger()
         self._frame_prefix = frame_prefix
         self._marked: set[int] = set()
+        self._framed: tuple[int, set[int]] = -1, set()  # the newest stamp, and whose frames have been sent with it
         # A cloud is large, and only the newest is of use; a marker that is deleted must not be missed.
         self._points = node.create_lifecycle_publisher(PointCloud2, f"{base}/points", QoSProfile(depth=1))
         self._markers = node.create_lifecycle_publisher(MarkerArray, f"{base}/markers", QoSProfile(depth=10))
@@ -113,8 +114,16 @@ class ScenePublishers:
         if self._frames is None:
             self._logger.warning("tf2_msgs is not installed; objects have no frames", once=True)
             return
+        # tf2 keeps the first frame of a stamp and warns of each other one; after a prompt the next image corrects it.
+        stamp = to_nanoseconds(header.stamp)
+        if self._framed[0] != stamp:
+            self._framed = stamp, set()
+        framed = self._framed[1]
         transforms = []
         for number, one in found.items():
+            if number in framed:
+                continue
+            framed.add(number)
             pose = to_pose(one.box)
             place = Vector3(x=pose.position.x, y=pose.position.y, z=pose.position.z)
             transforms.append(

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
@@ -151,6 +153,25 @@ def test_frames_if_asked_for(node: FakeNode) -> None:
     ((transform,),) = (message.transforms for message in node.publishers["/tf"].messages)
     assert (transform.header, transform.child_frame_id) == (HEADER, "object_7")
     assert (transform.transform.translation.y, transform.transform.rotation.x) == (0.2, pytest.approx(0.7071068))
+
+
+def test_a_frame_is_sent_once_with_each_stamp(node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a prompt the newest image's tracks are published again; tf2 warns of a stamp that it has already."""
+    monkeypatch.setattr(scene_publishers, "TFMessage", SimpleNamespace)
+    scene = ScenePublishers(node)
+    scene.frames = True
+    later = Header(frame_id=HEADER.frame_id, stamp=Time(sec=1))
+
+    scene.publish(HEADER, IMAGE, _tracks(7, 8), {}, [_place(), "no depth"])
+    scene.publish(HEADER, IMAGE, _tracks(7, 8, 9), {}, [_place(2.0), _place(), _place()])
+    scene.publish(HEADER, IMAGE, _tracks(7, 8), {}, [_place(3.0), _place()])
+    scene.publish(later, IMAGE, _tracks(7), {}, [_place(3.0)])
+
+    sent = [
+        [(one.child_frame_id, one.header.stamp.sec, one.transform.translation.z) for one in message.transforms]
+        for message in node.publishers["/tf"].messages
+    ]
+    assert sent == [[("object_7", 0, 1.0)], [("object_8", 0, 1.0), ("object_9", 0, 1.0)], [("object_7", 1, 3.0)]]
 
 
 def test_frames_without_tf2_msgs_are_said_to_be_missing(node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
