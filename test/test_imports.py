@@ -18,7 +18,7 @@ OURS = {
     "apps": {"network", "tracking", "geometry"},
     "ros": {"network", "tracking", "geometry", "msg", "srv"},
     # A ROS client like any other, which shares the conversion of images with the node.
-    "simulation": {"geometry", "ros.images", "ros.log", "ros.transport", "msg", "srv"},
+    "simulation": {"geometry", "ros.arguments", "ros.images", "ros.log", "ros.transport", "msg", "srv"},
 }
 ROS = {
     "rclpy", "sensor_msgs", "std_msgs", "std_srvs", "geometry_msgs", "builtin_interfaces", "lifecycle_msgs",

@@ -16,12 +16,13 @@ from collections.abc import Callable
 import rclpy
 from rclpy.executors import MultiThreadedExecutor
 from rclpy.logging import get_logger
+from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
-from rclpy.utilities import remove_ros_args
 
+from .arguments import BadRosArgument, without_ros
 from .log import RosLogHandler
 from .node import Parts, Sam2Node
-from .parameters import ParameterError
+from .parameters import ParameterError, without_value
 from .transport import use_large_segment
 
 _PATIENCE = 3.0  # seconds for callbacks to finish what they are doing
@@ -29,14 +30,20 @@ _PAUSE = 0.001  # seconds
 
 
 def main(arguments: list[str] | None = None, parts: Parts | None = None) -> int:
-    """Runs the node until SIGINT or SIGTERM, and returns 0 then; 1 if it cannot start or fails."""
+    """Runs the node until SIGINT or SIGTERM, and returns 0 then; 1 if it cannot be configured or fails.
+
+    2 if an argument or a parameter that it is given is wrong.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(
         prog="sam2_ros node",
         description="Tracks objects on the images of the topic `image`.",
         epilog="Parameters and topics as with any ROS 2 node: --ros-args -p model:=nano -r image:=/camera/image_raw",
     )
-    parser.parse_args(remove_ros_args(arguments))
+    try:
+        parser.parse_args(without_ros(arguments))
+    except BadRosArgument as error:
+        parser.error(str(error))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
@@ -52,10 +59,10 @@ def main(arguments: list[str] | None = None, parts: Parts | None = None) -> int:
 def _run(parts: Parts | None) -> int:
     failures: queue.SimpleQueue[Exception] = queue.SimpleQueue()
     try:
-        node = Sam2Node(failures.put, parts)
+        node = _make_node(failures.put, parts)
     except ParameterError as error:
         get_logger("sam2").error(f"cannot start: {error}")
-        return 1
+        return 2
     ours = logging.getLogger("sam2_ros")
     ours.addHandler(RosLogHandler(node.get_logger()))
     ours.setLevel(logging.INFO)
@@ -81,6 +88,16 @@ def _run(parts: Parts | None) -> int:
         spinner.join(_PATIENCE)
     node.destroy_node()
     return status
+
+
+def _make_node(failed: Callable[[Exception], None], parts: Parts | None) -> Sam2Node:
+    """Raises ParameterError."""
+    try:
+        return Sam2Node(failed, parts)
+    except ValueError as error:
+        if "PARAMETER_NOT_SET" in str(error):  # rclpy's, before our own code runs
+            raise without_value(Node("sam2", enable_rosout=False, start_parameter_services=False)) from error
+        raise
 
 
 def _spin(executor: MultiThreadedExecutor, stopped: threading.Event, failed: Callable[[Exception], None]) -> None:

@@ -163,6 +163,20 @@ def declare(node: Node) -> list[str]:
     return sorted(name for name in unknown if not name.startswith("qos_overrides."))
 
 
+def without_value(node: Node) -> ParameterError:
+    """The error of a parameter that was given as an empty list, which rclpy refuses without its name.
+
+    node: one on which none is declared.
+    """
+    for entry in fields(Parameters):
+        if node.declare_parameter(entry.name, entry.default, ParameterDescriptor(dynamic_typing=True)).value is None:
+            default = list(entry.default) if isinstance(entry.default, tuple) else entry.default
+            return ParameterError(
+                f"the parameter {entry.name} is []; it must have a value, such as its default {default!r}"
+            )
+    return ParameterError("a parameter that the node does not have is []; leave it out")
+
+
 def read(node: Node) -> Parameters:
     """What they are set to now. Raises ParameterError."""
     return Parameters(**_values(node))

@@ -12,17 +12,18 @@ from itertools import cycle
 from pathlib import Path
 
 import rclpy
+from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 from rclpy.time import Time
-from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from sam2_ros.geometry.camera import Pinhole
+from sam2_ros.ros.arguments import BadRosArgument, without_ros
 from sam2_ros.ros.images import to_message
 from sam2_ros.ros.transport import use_large_segment
 
@@ -35,6 +36,10 @@ _DISCOVERY = 1.0
 """Seconds; with the large-data transport a subscriber may hear nothing for 0.3 s after its publisher knows of it."""
 
 
+class BadParameter(ValueError):
+    """A parameter with a value that cannot be used; the message names both and what would be right."""
+
+
 class Camera(Node):
     """Publishes views at a rate; image, camera_info, depth and truth of a view carry the same header.
 
@@ -44,7 +49,7 @@ class Camera(Node):
     def __init__(self, views: Iterator[View], intrinsics: Pinhole | None, rate: float, wait: bool) -> None:
         """views: at least one. intrinsics: None where they are unknown, which camera_info says by zeros.
 
-        rate: views per second. wait: do not begin before somebody subscribes to the image.
+        rate: views per second. wait: do not begin before somebody subscribes to the image. Raises BadParameter.
         """
         super().__init__("camera")
         self.ended = False
@@ -55,7 +60,7 @@ class Camera(Node):
         self._heard: float | None = None
         self._started = False
         self._stamp = 0
-        self.declare_parameter("paused", False)
+        self._declare_paused()
         # Reliable, so that both reliable and best-effort subscribers match; a robot's camera would be best effort.
         self._image = self.create_publisher(Image, "~/image_raw", QoSProfile(depth=5))
         self._depth = self.create_publisher(Image, "~/depth/image_raw", QoSProfile(depth=5))
@@ -63,6 +68,15 @@ class Camera(Node):
         self._info = self.create_publisher(CameraInfo, "~/camera_info", QoSProfile(depth=1000))
         self._truth = self.create_publisher(Image, "~/truth", QoSProfile(depth=50))
         self.create_timer(1.0 / rate, self._tick)
+
+    def _declare_paused(self) -> None:
+        # At first with any type, because rclpy's own error is no sentence, and of an empty list there is none.
+        paused = self.declare_parameter("paused", False, ParameterDescriptor(dynamic_typing=True)).value
+        if not isinstance(paused, bool):
+            given = [] if paused is None else paused
+            raise BadParameter(f"the parameter paused is {given!r}; it must be true or false")
+        self.undeclare_parameter("paused")
+        self.declare_parameter("paused", paused, ignore_override=True)
 
     def _tick(self) -> None:
         if self._wait and not self._subscribed():
@@ -135,10 +149,16 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the node until the source ends or a signal comes. 0 when all was played, 1 when it cannot play."""
+    """Runs the node until the source ends or a signal comes.
+
+    0 when all was played, 1 when it cannot play, 2 for a wrong argument or parameter.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     command = parser()
-    options = command.parse_args(remove_ros_args(["camera", *arguments])[1:])
+    try:
+        options = command.parse_args(without_ros(arguments))
+    except BadRosArgument as error:
+        command.error(str(error))
     if options.simulated == (options.source is not None):
         command.error("name a VIDEO or FOLDER, or say --simulated")
     if not options.rate > 0:
@@ -153,6 +173,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (Unplayable, ImportError, RuntimeError) as error:
         print(f"sam2_ros camera: {error}", file=sys.stderr)
         return 1
+    except BadParameter as error:
+        command.error(str(error))
     except KeyboardInterrupt:
         return 0
 

@@ -146,6 +146,23 @@ def test_the_node_still_runs_and_never_showed_a_traceback(node: Any, client: Any
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("cameras", "[]", "the parameter cameras is []; it must have a value, such as its default ['']"),
+        ("capacity", "0", "the parameter capacity is 0; it must be from 1 to 256"),
+        ("camera", "[]", "a parameter that the node does not have is []; leave it out"),
+    ],
+)
+def test_a_parameter_with_which_it_cannot_start(start: Any, name: str, value: str, sentence: str) -> None:
+    node = start("node", fake=True, **{name: value})
+
+    assert node.wait() == 2
+    (line,) = [line for line in node.lines if "cannot start" in line]
+    assert line.endswith(f"cannot start: {sentence}")
+    assert "Traceback" not in node.output
+
+
+@pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
         ("text.pt", b"this is no checkpoint", "is not a PyTorch checkpoint of plain tensors"),

@@ -179,6 +179,17 @@ def test_unknown_intrinsics_are_zeros() -> None:
     assert list(message.k) == [5.0, 0, 2.5, 0, 5.5, 1.5, 0, 0, 1]
 
 
+@pytest.mark.parametrize(
+    ("value", "said"), [("7", "the parameter paused is 7; it must be true or false"), ("[]", "paused is []; it must")]
+)
+def test_a_parameter_of_the_wrong_type(start: Callable[..., Any], sequence: Path, value: str, said: str) -> None:
+    process = start(str(sequence), "--ros-args", "-p", f"paused:={value}")
+    _, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 2
+    assert said in errors.splitlines()[-1]
+
+
 @pytest.mark.parametrize("arguments, sentence", [
     ([], "name a VIDEO or FOLDER"),
     (["clip.mp4", "--simulated"], "name a VIDEO or FOLDER"),
