@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import signal
 import sys
 import threading
@@ -22,7 +23,7 @@ from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from sam2_ros.geometry.camera import Pinhole
+from sam2_ros.geometry.camera import BadCamera, Pinhole
 from sam2_ros.ros.arguments import BadRosArgument, without_ros
 from sam2_ros.ros.images import to_message
 from sam2_ros.ros.transport import use_large_segment
@@ -31,6 +32,18 @@ from .player import Player, Unplayable
 from .views import View
 
 FRAME_ID = "camera_optical_frame"
+
+_PERIOD = 20.0
+"""Seconds after which the simulated tabletop repeats itself."""
+
+_LARGEST = 8192
+"""Pixels along an edge of an image; not every OpenGL draws more."""
+
+_BYTES_PER_PIXEL = 6
+"""Of a view: three of colour, two of depth, one of truth."""
+
+_MOST_MEMORY = 4
+"""GiB for the views of a period."""
 
 _DISCOVERY = 1.0
 """Seconds; with the large-data transport a subscriber may hear nothing for 0.3 s after its publisher knows of it."""
@@ -148,6 +161,30 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
+def _check(command: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Ends the program with a sentence if a number is out of its range."""
+    for name, number in (("rate", options.rate), ("depth-unit", options.depth_unit)):
+        if not 0 < number < math.inf:
+            command.error(f"--{name} {number}: it must be a number above 0")
+    if options.seed < 0:
+        command.error(f"--seed {options.seed}: it must be 0 or above")
+    if (options.width is None) != (options.height is None):
+        command.error("--width and --height go together")
+    if options.width is not None and not all(16 <= edge <= _LARGEST for edge in (options.width, options.height)):
+        command.error(f"--width {options.width} --height {options.height}: from 16 to {_LARGEST} pixels each")
+    if not options.simulated:
+        return
+    width, height = _size(options)
+    count = _count(options.rate)
+    size = width * height * count * _BYTES_PER_PIXEL / 2**30
+    if size > _MOST_MEMORY:
+        command.error(
+            f"{count} images of {width}x{height} pixels, which is one round of the simulated tabletop at --rate "
+            f"{options.rate:g}, take {size:.1f} GiB; at most {_MOST_MEMORY} GiB are allowed: choose a lower rate or "
+            "size"
+        )
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Runs the node until the source ends or a signal comes.
 
@@ -161,16 +198,11 @@ def main(arguments: list[str] | None = None) -> int:
         command.error(str(error))
     if options.simulated == (options.source is not None):
         command.error("name a VIDEO or FOLDER, or say --simulated")
-    if not options.rate > 0:
-        command.error(f"--rate {options.rate}: it must be above 0")
-    if (options.width is None) != (options.height is None):
-        command.error("--width and --height go together")
-    if options.width is not None and min(options.width, options.height) < 16:
-        command.error(f"--width {options.width} --height {options.height}: at least 16 pixels each")
+    _check(command, options)
     try:
         views, intrinsics = _simulated(options) if options.simulated else (_played(options), None)
         return _run(views, intrinsics, options, arguments)
-    except (Unplayable, ImportError, RuntimeError) as error:
+    except (Unplayable, BadCamera, ImportError, RuntimeError) as error:
         print(f"sam2_ros camera: {error}", file=sys.stderr)
         return 1
     except BadParameter as error:
@@ -207,14 +239,25 @@ def _played(options: argparse.Namespace) -> Iterator[View]:
     return iter(Player(options.source, size, options.depth_unit, options.loop))
 
 
+def _size(options: argparse.Namespace) -> tuple[int, int]:
+    """Width and height of the simulated tabletop's images."""
+    return options.width or 640, options.height or 480
+
+
+def _count(rate: float) -> int:
+    """Images of a period of the simulated tabletop."""
+    return max(1, round(_PERIOD * rate))
+
+
 def _simulated(options: argparse.Namespace) -> tuple[Iterator[View], Pinhole]:
     """Renders a period of the tabletop before it plays it, so that playing leaves the processor to the tracker."""
     try:
         from .tabletop import Tabletop
     except ImportError as error:
         raise ImportError(f"the simulated tabletop needs MuJoCo ({error}): pip install mujoco") from error
-    tabletop = Tabletop(options.seed, width=options.width or 640, height=options.height or 480)
-    count = max(1, round(tabletop.period * options.rate))
+    width, height = _size(options)
+    tabletop = Tabletop(options.seed, width=width, height=height, period=_PERIOD)
+    count = _count(options.rate)
     views = []
     for k in range(count):
         views.append(tabletop.frame(k * tabletop.period / count).view)

@@ -44,8 +44,8 @@ class Renderer:
             self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
         except (ImportError, AttributeError, OSError, RuntimeError, mujoco.FatalError) as error:
             raise RenderingUnavailable(
-                f"cannot render off screen ({error}): install EGL, on Debian and Ubuntu by "
-                "'apt-get install libegl1 libgl1-mesa-dri'"
+                f"cannot render {width}x{height} pixels off screen ({error}): install EGL, on Debian and Ubuntu by "
+                "'apt-get install libegl1 libgl1-mesa-dri', or if it is installed choose fewer pixels"
             ) from error
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
         self._context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR.value

@@ -193,8 +193,17 @@ def test_a_parameter_of_the_wrong_type(start: Callable[..., Any], sequence: Path
 @pytest.mark.parametrize("arguments, sentence", [
     ([], "name a VIDEO or FOLDER"),
     (["clip.mp4", "--simulated"], "name a VIDEO or FOLDER"),
-    (["clip.mp4", "--rate", "0"], "--rate 0.0: it must be above 0"),
+    (["clip.mp4", "--rate", "0"], "--rate 0.0: it must be a number above 0"),
+    (["clip.mp4", "--rate", "inf"], "--rate inf: it must be a number above 0"),
+    (["clip.mp4", "--depth-unit", "-1"], "--depth-unit -1.0: it must be a number above 0"),
+    (["clip.mp4", "--depth-unit", "0"], "--depth-unit 0.0: it must be a number above 0"),
+    (["clip.mp4", "--depth-unit", "nan"], "--depth-unit nan: it must be a number above 0"),
+    (["--simulated", "--seed", "-1"], "--seed -1: it must be 0 or above"),
     (["clip.mp4", "--width", "100"], "go together"),
+    (["--simulated", "--width", "100000", "--height", "100000"], "--height 100000: from 16 to 8192 pixels each"),
+    (["--simulated", "--width", "1920", "--height", "1080", "--rate", "30"],
+     "600 images of 1920x1080 pixels, which is one round of the simulated tabletop at --rate 30, take 7.0 GiB; at "
+     "most 4 GiB are allowed: choose a lower rate or size"),
     (["clip.mp4", "--width", "100", "--height", "0"], "--width 100 --height 0"),
     (["missing.mp4"], "missing.mp4 does not exist"),
 ])  # fmt: skip
