@@ -159,8 +159,7 @@ def declare(node: Node) -> list[str]:
             node.undeclare_parameter(entry.name)
         node.declare_parameter(entry.name, values[entry.name], _descriptor(entry), ignore_override=True)
     rclpys_own = {"use_sim_time", "start_type_description_service"}
-    unknown = given - {entry.name for entry in fields(Parameters)} - rclpys_own
-    return sorted(name for name in unknown if not name.startswith("qos_overrides."))
+    return sorted(given - {entry.name for entry in fields(Parameters)} - rclpys_own)
 
 
 def without_value(node: Node) -> ParameterError:

@@ -95,6 +95,13 @@ def test_a_name_that_is_no_parameter_is_returned(make_node: MakeNode) -> None:
     assert parameters.declare(node) == ["capcity"]
 
 
+def test_qos_overrides_have_no_effect_and_are_returned(make_node: MakeNode) -> None:
+    name = "qos_overrides./camera/image_raw.subscription.depth"
+    node = make_node(**{name: 7})
+
+    assert parameters.declare(node) == [name]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
