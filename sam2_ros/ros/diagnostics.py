@@ -28,18 +28,17 @@ except ModuleNotFoundError:
 
 PERIOD = 1.0  # seconds between messages
 WINDOW = 10.0  # seconds that each of them speaks of
-SILENCE = 3.0  # seconds without an image from which a camera is stale
+SILENCE = 3.0  # seconds without an image from which a camera is silent
 _ODD_LATENCY = 60.0  # seconds; not even a large network on a CPU takes as long
 _ODD_SHARE = 0.1  # of the images; a best-effort camera loses a depth image now and then
 
 
 class Level(IntEnum):
-    """The numbers of diagnostic_msgs/DiagnosticStatus."""
+    """The numbers of diagnostic_msgs/DiagnosticStatus. STALE is the aggregator's, for a node that says nothing."""
 
     OK = 0
     WARN = 1
     ERROR = 2
-    STALE = 3
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def judge(
     """
     counts, during = recent.counts, f"in the last {recent.seconds:.0f} s"
     if recent.silence >= SILENCE:
-        return Level.STALE, explain_silence(recent.silence)
+        return Level.ERROR, explain_silence(recent.silence)
     if not counts.received:
         return Level.OK, "waiting for the first image"
     if counts.refused:
@@ -188,6 +187,7 @@ class Diagnostics:
         status = DiagnosticStatus(
             level=bytes([level]),
             name=self._name,
+            hardware_id=self._images.topic,
             message=sentence,
             values=[KeyValue(key=key, value=value) for key, value in numbers.items()],
         )

@@ -54,7 +54,7 @@ def test_silence_is_counted_from_the_last_image_or_from_the_beginning() -> None:
         (_recent(Counts(tracked=300, dropped=20)), Level.OK, "tracks 2 objects"),
         (_recent(Counts(), None, 1.0), Level.OK, "waiting for the first image"),
         (_recent(Counts(ignored=300), None), Level.OK, "paused by ~/enable"),
-        (_recent(Counts(tracked=300), silence=4.0), Level.STALE, "nothing for 4 s"),
+        (_recent(Counts(tracked=300), silence=4.0), Level.ERROR, "nothing for 4 s"),
         (
             _recent(Counts(tracked=297, refused=3)),
             Level.WARN,
@@ -190,9 +190,10 @@ def test_what_happens_to_a_camera_is_told(states: list[Any], start: Any, client:
     assert refused.level == bytes([Level.WARN])
     assert int(_numbers(refused)["refused"]) > 0
 
-    silent = until(lambda: next((one for one in states if _is(one, "sam2: camera", Level.STALE)), None))
+    silent = until(lambda: next((one for one in states if _is(one, "sam2: camera", Level.ERROR)), None))
     assert silent.message.startswith("no image on /camera/image_raw for ")
     assert "it has a publisher; does the camera send" in silent.message
+    assert silent.hardware_id == "/camera/image_raw"
 
 
 def test_missing_depth_is_told(states: list[Any], start: Any, client: Any, until: Any) -> None:
@@ -225,7 +226,7 @@ def test_silence_is_told_while_a_simulated_clock_stands_still(states: list[Any],
     arguments = ["--ros-args", "-r", "__node:=simulated", "-r", "front/image:=/nobody"]
     start("node", *arguments, fake=True, use_sim_time=True, cameras="[front, wrist]")
 
-    silent = until(lambda: next((one for one in states if _is(one, "simulated: front", Level.STALE)), None))
+    silent = until(lambda: next((one for one in states if _is(one, "simulated: front", Level.ERROR)), None))
     assert silent.message.startswith("no image on /nobody for ")
     assert "nobody publishes it" in silent.message
-    until(lambda: any(_is(one, "simulated: wrist", Level.STALE) for one in states))
+    until(lambda: any(_is(one, "simulated: wrist", Level.ERROR) for one in states))
