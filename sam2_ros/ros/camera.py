@@ -41,12 +41,14 @@ class Camera:
         self._outputs = Publishers(node, f"~/{name}" if name else "~", f"{name}_object_" if name else "object_")
         self._diagnostics = make_publisher(node)
         self._parameters = Parameters()
+        self._frames_in_vain = False
         self._stream: Stream | None = None
         self._inputs: list[ImageInput | SpaceInput | Reporter | Diagnostics | ClickInput] = []
 
     def configure(self, parameters: Parameters, tracker: Tracker) -> Stream:
         """Makes the stream."""
         self._parameters = parameters
+        self._frames_in_vain = False
         names = {name: self._node.resolve_topic_name(self._topic(name)) for name in ("image", "camera_info", "depth")}
         space = Space(
             names["image"],
@@ -70,6 +72,12 @@ class Camera:
             )
         self._outputs.overlay.opacity = parameters.overlay_opacity
         self._outputs.scene.frames = parameters.object_frames and self._parameters.depth
+        in_vain = parameters.object_frames and not self._parameters.depth
+        if in_vain and not self._frames_in_vain:
+            self._logger.warning(
+                "object_frames is true and has no effect without depth; set depth to true and configure the node again"
+            )
+        self._frames_in_vain = in_vain
 
     def activate(
         self,

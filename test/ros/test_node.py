@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
 from std_srvs.srv import SetBool, Trigger
@@ -330,6 +332,19 @@ def test_a_qos_that_does_not_fit_is_said_once_for_each_topic(start: Any, client:
     assert all("(policy RELIABILITY)" in line and "reliability: best_effort fits all" in line for line in lines)
     for camera in cameras:
         client.node.destroy_publisher(camera)
+
+
+def test_frames_without_depth_are_said_once_to_have_no_effect(start: Any, client: Any) -> None:
+    node = start("node", "--ros-args", "-r", "__node:=flat", fake=True, object_frames=True)
+    sentence = "object_frames is true and has no effect without depth; set depth to true and configure the node again"
+    node.wait_for("waiting for images")
+    assert node.output.count(sentence) == 1
+
+    change = Parameter("overlay_opacity", value=0.5).to_parameter_msg()
+    response = client.call(SetParameters, "set_parameters", SetParameters.Request(parameters=[change]), node="flat")
+    assert response.results[0].successful
+    node.stop()
+    assert node.output.count(sentence) == 1
 
 
 def test_a_name_that_is_no_parameter_is_said(start: Any) -> None:
