@@ -23,6 +23,7 @@ from .slot import NewestSlot
 from .space import Space, SpaceInput
 from .stream import Stream
 from .transforms import Transforms
+from .worker import Tell
 
 _COMPLAINT_PERIOD = 2.0  # seconds
 _DEPTH_COMPLAINT_PERIOD = 10.0  # seconds
@@ -83,7 +84,7 @@ class Camera:
         self,
         slot: NewestSlot[ImageMessage],
         offer: Callable[[ImageMessage], None],
-        tell: Callable[[Callable[[], object]], None],
+        tell: Tell,
         transforms: Transforms,
     ) -> None:
         """Subscribes. slot: where images wait. offer: puts one there. tell: has the worker do something. transforms: of

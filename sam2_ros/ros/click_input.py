@@ -18,7 +18,7 @@ from .clicks import ClickRefused, PixelClick, PointClick
 from .messages import to_nanoseconds
 from .stream import Stream
 from .transforms import Transforms
-from .worker import NoAnswer
+from .worker import NoAnswer, Tell
 
 _WAITING = 20
 """Clicks that may wait for the tracker; a person makes no more, and what sends more is no person."""
@@ -35,7 +35,7 @@ class ClickInput:
     def __init__(
         self,
         node: Node,
-        tell: Callable[[Callable[[], object]], None],
+        tell: Tell,
         stream: Stream,
         image_topic: str,
         transforms: Transforms,
@@ -48,7 +48,7 @@ class ClickInput:
         self._node = node
         self._tell_worker = tell
         self._logger = logger
-        self._clicks = stream.clicks
+        self._stream = stream
         self._waiting = 0
         self._transforms = transforms
         group = MutuallyExclusiveCallbackGroup()  # of its own, so that clicks wait for no image
@@ -76,17 +76,17 @@ class ClickInput:
         click = PointClick(
             np.array([point.x, point.y, point.z]), message.header.frame_id, to_nanoseconds(message.header.stamp) or None
         )
-        self._tell(partial(self._clicks.click_point, click, self._transforms))
+        self._tell(partial(self._stream.clicks.click_point, click, self._transforms), click.stamp)
 
     def _on_pixel(self, message: PointStamped) -> None:
         stamp = to_nanoseconds(message.header.stamp) or None
-        self._tell(partial(self._clicks.click, PixelClick(message.point.x, message.point.y, stamp)))
+        self._tell(partial(self._stream.clicks.click, PixelClick(message.point.x, message.point.y, stamp)), stamp)
 
     def _on_bare_pixel(self, message: Point) -> None:
-        self._tell(partial(self._clicks.click, PixelClick(message.x, message.y, None)))
+        self._tell(partial(self._stream.clicks.click, PixelClick(message.x, message.y, None)), None)
 
-    def _tell(self, deed: Callable[[], str]) -> None:
-        """Has the worker do what a click means; does not wait for it."""
+    def _tell(self, deed: Callable[[], str], stamp: int | None) -> None:
+        """Has the worker do what a click of a stamp means; does not wait for it."""
         if self._waiting >= _WAITING:
             self._refuse(f"{self._waiting} clicks are waiting for the tracker already", throttle=2.0)
             return
@@ -100,7 +100,7 @@ class ClickInput:
 
         self._waiting += 1
         try:
-            self._tell_worker(work)
+            self._tell_worker(work, lambda: self._stream.is_ahead(stamp))
         except NoAnswer as error:
             self._waiting -= 1
             self._refuse(str(error))

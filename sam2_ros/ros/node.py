@@ -167,8 +167,6 @@ class Sam2Node(LifecycleNode):
         parameters = node_parameters.read(self)
         try:
             worker, _ = self._running()
-            worker.ask(partial(self._apply, parameters), _PATIENCE)
-        except CallRefused:
+            worker.tell(partial(self._apply, parameters))
+        except (CallRefused, NoAnswer):
             pass  # they are read when it is configured
-        except NoAnswer as error:
-            self.get_logger().warning(f"the change of a parameter has no effect yet: {error}")

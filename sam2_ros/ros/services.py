@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile
 from std_srvs.srv import SetBool, Trigger
 
 from sam2_ros.msg import TrackedObject
@@ -22,6 +23,8 @@ from .streams import Streams, UnknownCamera
 from .worker import NoAnswer, Worker
 
 _TIMEOUT = 30.0  # seconds; a large model on a CPU takes several for one image
+_CALLS = 200  # of one service that may wait; DDS drops the oldest of more, and who made them waits for ever
+_LARGEST = 1 << 26  # bytes; at 1024 pixels an object's memory has 5 MB
 
 Response = TypeVar(
     "Response",
@@ -53,22 +56,28 @@ class Services:
         self._logger = node.get_logger()
         # One call at a time: the worker does one at a time anyway, and calls that wait cannot take every thread.
         group = MutuallyExclusiveCallbackGroup()
-        node.create_service(Prompt, "~/prompt", self._on_prompt, callback_group=group)
-        node.create_service(UndoPrompt, "~/undo", self._on_undo, callback_group=group)
-        node.create_service(RemoveObject, "~/remove_object", self._on_remove_object, callback_group=group)
-        node.create_service(SaveObject, "~/save_object", self._on_save_object, callback_group=group)
-        node.create_service(LoadObject, "~/load_object", self._on_load_object, callback_group=group)
-        node.create_service(ClickMode, "~/click_mode", self._on_click_mode, callback_group=group)
-        node.create_service(Trigger, "~/reset", self._on_reset, callback_group=group)
-        node.create_service(SetBool, "~/enable", self._on_enable, callback_group=group)
+        quality = QoSProfile(depth=_CALLS)
+        for kind, name, handler in (
+            (Prompt, "prompt", self._on_prompt),
+            (UndoPrompt, "undo", self._on_undo),
+            (RemoveObject, "remove_object", self._on_remove_object),
+            (SaveObject, "save_object", self._on_save_object),
+            (LoadObject, "load_object", self._on_load_object),
+            (ClickMode, "click_mode", self._on_click_mode),
+            (Trigger, "reset", self._on_reset),
+            (SetBool, "enable", self._on_enable),
+        ):
+            node.create_service(kind, f"~/{name}", handler, qos_profile=quality, callback_group=group)
 
     def _on_prompt(self, request: Prompt.Request, response: Prompt.Response) -> Prompt.Response:
         def answer() -> str:
             call = to_prompt_call(request)
             if request.preview:
-                response.candidates = to_candidates(*self._ask(request.camera, lambda stream: stream.preview(call)))
+                response.candidates = to_candidates(
+                    *self._ask(request.camera, lambda stream: stream.preview(call), call.stamp)
+                )
                 return f"a prompt was answered with {len(response.candidates)} candidates; nothing was started"
-            prompted = self._ask(request.camera, lambda stream: stream.prompt(call))
+            prompted = self._ask(request.camera, lambda stream: stream.prompt(call), call.stamp)
             response.object = _as_it_is(prompted)
             response.object_id = response.object.id
             if prompted.readings is not None:
@@ -100,10 +109,7 @@ class Services:
     def _on_load_object(self, request: LoadObject.Request, response: LoadObject.Response) -> LoadObject.Response:
         def answer() -> str:
             path = _absolute(request.path)
-            try:
-                data = path.read_bytes()
-            except OSError as error:
-                raise CallRefused(f"{str(path)!r} cannot be read: {error.strerror}") from error
+            data = _read(path)
             response.object_id = self._ask(request.camera, lambda stream: stream.load(data)).tracks.ids[0]
             return f"object {response.object_id} was loaded from {path}"
 
@@ -140,10 +146,11 @@ class Services:
 
         return self._answer(response, answer)
 
-    def _ask(self, camera: str, request: Callable[[Stream], Answer]) -> Answer:
+    def _ask(self, camera: str, request: Callable[[Stream], Answer], stamp: int | None = None) -> Answer:
+        """stamp: of the image that the request is about, None for the newest."""
         worker, streams = self._running()
         stream = streams.named(camera)
-        return worker.ask(lambda: request(stream), _TIMEOUT)
+        return worker.ask(lambda: request(stream), _TIMEOUT, early=lambda: stream.is_ahead(stamp))
 
     def _ask_all(self, request: Callable[[Stream], Answer]) -> list[Answer]:
         worker, streams = self._running()
@@ -179,6 +186,21 @@ def _write(path: Path, data: bytes) -> None:
             raise
     except OSError as error:
         raise CallRefused(f"{str(path)!r} cannot be written: {error.strerror}") from error
+
+
+def _read(path: Path) -> bytes:
+    """Raises CallRefused, also for what is no file: to read from a pipe or a device may never end."""
+    try:
+        size = path.stat().st_size
+        if not path.is_file():
+            raise CallRefused(f"{str(path)!r} is not a file; it must be one that ~/save_object wrote")
+        if size > _LARGEST:
+            raise CallRefused(
+                f"{str(path)!r} has {size >> 20} MiB; a file of ~/save_object has {_LARGEST >> 20} at most"
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise CallRefused(f"{str(path)!r} cannot be read: {error.strerror}") from error
 
 
 def _absolute(path: str) -> Path:

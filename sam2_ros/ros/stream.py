@@ -87,6 +87,10 @@ class Stream:
         """Height and width of the newest image; None before the first."""
         return None if self._image is None else (self._image.shape[0], self._image.shape[1])
 
+    def is_ahead(self, stamp: int | None) -> bool:
+        """Whether a stamp in nanoseconds is after the newest image's, so that its own may be waiting to be tracked."""
+        return stamp is not None and self._image is not None and stamp > to_nanoseconds(self._header.stamp)
+
     def read(self, message: ImageMessage) -> NDArray[np.uint8] | None:
         """The pixels of an image that is to be tracked next, (H, W, 3) RGB; None if it is let go."""
         if not self._enabled:

@@ -27,6 +27,7 @@ from sam2_ros.ros.space import Space
 from sam2_ros.ros.stream import Stream
 from sam2_ros.ros.streams import Streams
 from sam2_ros.ros.transforms import TransformBuffer
+from sam2_ros.ros.worker import Early
 from sam2_ros.srv import ClickMode, LoadObject, Prompt, RemoveObject, SaveObject, UndoPrompt
 from sam2_ros.tracking import Tracker
 
@@ -72,7 +73,8 @@ class Node:
 class Worker:
     """Does at once what it is asked."""
 
-    def ask(self, request: Callable[[], Any], timeout: float | None = None) -> Any:
+    def ask(self, request: Callable[[], Any], timeout: float | None = None, early: Early = lambda: False) -> Any:
+        early()
         return request()
 
 
@@ -88,7 +90,7 @@ class World:
         self.stream = Stream(tracker, space, Publishers(self.node), self.node.info)
         self.streams = Streams({"": self.stream})
         Services(self.node, lambda: (Worker(), self.streams))
-        ClickInput(self.node, lambda work: work(), self.stream, "/image", TransformBuffer(), self.node)
+        ClickInput(self.node, lambda work, _: work(), self.stream, "/image", TransformBuffer(), self.node)
         self.restore()
 
     def restore(self) -> None:

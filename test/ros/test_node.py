@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from pathlib import Path
@@ -199,6 +200,26 @@ def test_an_object_is_saved_and_loaded(empty: Any, tmp_path: Path) -> None:
 
     assert (loaded.success, loaded.object_id) == (True, number + 1)
     assert [one.id for one in empty.track().objects] == [number, number + 1]
+
+
+def test_what_is_no_file_is_not_read(empty: Any, tmp_path: Path) -> None:
+    """To read from a pipe would wait for ever, and with it all calls."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "huge").write_bytes(b"")
+    os.truncate(tmp_path / "huge", 1 << 30)
+    for name, reason in (("pipe", "is not a file"), ("huge", "has 1024 MiB; a file of ~/save_object has 64 at most")):
+        answer = empty.call(LoadObject, "load_object", LoadObject.Request(path=str(tmp_path / name)))
+        assert not answer.success and reason in answer.message
+
+
+def test_as_many_calls_as_a_detector_makes_at_once_are_all_answered(empty: Any, until: Any) -> None:
+    client = empty.node.create_client(RemoveObject, "/sam2/remove_object")
+    assert client.wait_for_service(60)
+    empty.call(RemoveObject, "remove_object", RemoveObject.Request(object_id=999))  # both have found each other
+    calls = [client.call_async(RemoveObject.Request(object_id=1000 + n)) for n in range(50)]
+    until(lambda: all(call.done() for call in calls), 30)
+    assert ["object" in call.result().message for call in calls] == [True] * 50, calls[0].result().message
+    empty.node.destroy_client(client)
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,31 @@ def test_a_frame_is_handled(log: Log, worker: Worker) -> None:
     _until(lambda: log.frames == [1])
 
 
+@pytest.mark.parametrize("early", [True, False])
+def test_a_frame_that_waits_is_handled_before_a_request_that_is_about_it(log: Log, worker: Worker, early: bool) -> None:
+    log.gate.clear()
+    worker.offer(1)
+    assert log.entered.wait(10)
+    worker.offer(2)
+    seen: list[list[object]] = []
+    worker.tell(lambda: seen.append(list(log.frames)), early=lambda: early)
+    worker.tell(lambda: seen.append(list(log.frames)))
+    log.gate.set()
+    _until(lambda: log.frames == [1, 2] and len(seen) == 2)
+    assert seen == [[1, 2] if early else [1]] * 2
+
+
+def test_a_frame_that_fails_before_a_request_leaves_it_without_an_answer(log: Log, worker: Worker) -> None:
+    log.gate.clear()
+    worker.offer(1)
+    assert log.entered.wait(10)
+    worker.offer(OSError("the device is gone"))
+    threading.Timer(0.1, log.gate.set).start()
+    with pytest.raises(NoAnswer, match="the node is stopping"):
+        worker.ask(lambda: None, early=lambda: True)
+    _until(lambda: len(log.errors) == 1)
+
+
 def test_of_the_frames_that_come_meanwhile_only_the_newest_is_handled(log: Log, worker: Worker) -> None:
     log.gate.clear()
     worker.offer(1)
