@@ -40,8 +40,15 @@ class Earlier:
     y: float
 
     @staticmethod
-    def of(close_up: CloseUp, region: SearchRegion, expected: NDArray[np.bool_], found: NDArray[np.bool_]) -> Earlier:
-        """expected: the same mask as it lies in a region, (h, w); found: that on the image now, in the same region."""
+    def of(
+        close_up: CloseUp, region: SearchRegion, expected: NDArray[np.bool_], found: NDArray[np.bool_]
+    ) -> Earlier | None:
+        """expected: the same mask as it lies in a region, (h, w); found: that on the image now, in the same region.
+
+        None if one of them is empty: it is as like the other in one place as in any.
+        """
+        if not (expected.any() and found.any()):
+            return None
         reach = len(found) // _REACH
         room = np.pad(found - np.float32(_AGAINST), reach)
         likeness = cv2.matchTemplate(room, expected.astype(np.float32), cv2.TM_CCORR)

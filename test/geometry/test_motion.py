@@ -42,10 +42,17 @@ def test_how_far_an_object_has_gone_is_seen_from_what_is_found_of_it() -> None:
     found[:, :25] = False
     earlier = Earlier.of(CloseUp(CROP, cut(scene(0, 0)[1], CROP, SIZE) > 0.5), region, expected, found)
     cell = region.scale / 48
+    assert earlier is not None
     assert earlier.x == pytest.approx(16 / WIDTH, abs=cell)
     assert earlier.y == pytest.approx(-8 / HEIGHT, abs=cell)
     source = earlier.source(SearchRegion(0.55, 0.45, 0.4))
     assert (source.x, source.y, source.scale) == pytest.approx((0.55 - earlier.x, 0.45 - earlier.y, 0.4))
+
+
+def test_a_mask_that_is_empty_does_not_say_how_far_an_object_has_gone() -> None:
+    there, none = np.ones((48, 48), bool), np.zeros((48, 48), bool)
+    for expected, found in ((there, none), (none, there), (none, none)):
+        assert Earlier.of(CloseUp(CROP, there), CROP, expected, found) is None
 
 
 def test_a_thin_part_goes_along() -> None:
