@@ -173,7 +173,11 @@ def ray_table(camera: Pinhole) -> NDArray[np.float32]:
     x, y = np.meshgrid(across, down)
     sparse = camera.rays(np.stack((x, y), axis=2).reshape(-1, 2)).reshape(len(down), len(across), 2)
     sparse[~(np.abs(sparse) < _LONGEST).all(axis=2)] = np.nan
+    if step > 1:  # near a right angle to the axis rays grow without bounds; their directions change evenly
+        sparse = _directions(sparse.reshape(-1, 2)).reshape(*sparse.shape[:2], 3)
     table = _between(_between(sparse, step, camera.height).swapaxes(0, 1), step, camera.width).swapaxes(0, 1)
+    if step > 1:
+        table = table[..., :2] / table[..., 2:]
     result = np.ascontiguousarray(table, np.float32)
     result.flags.writeable = False
     return result

@@ -17,6 +17,7 @@ LENSES = [
     replace(CAMERA, distortion=(0.3, 0.1, 0.001, -0.001, 0.02, 0.6, 0.2, 0.05), model="rational_polynomial"),
     replace(CAMERA, distortion=(0.05, -0.01, 0.003, -0.001), model="equidistant"),
 ]
+FISHEYE = Pinhole(848, 800, 286.2, 286.2, 421.6, 402.5, (-0.00483, 0.0392, -0.0367, 0.00613), "equidistant")
 
 
 def test_a_point_is_projected() -> None:
@@ -45,11 +46,7 @@ def test_there_and_back(camera: Pinhole) -> None:
         (Pinhole(1392, 512, 984.2, 980.8, 690.0, 233.2, (-0.373, 0.204, 0.0022, 0.0014, -0.0723)), 1.0, 1.0),
         (Pinhole(640, 480, 300.0, 300.0, 319.5, 239.5, (0.3, 0.1, 0.0, 0.0)), 1.0, 1.0),
         (Pinhole(640, 480, 400.0, 400.0, 319.5, 239.5, (-0.3, 0.0, 0.0, 0.0)), 0.74, 0.76),
-        (
-            Pinhole(848, 800, 286.2, 286.2, 421.6, 402.5, (-0.00483, 0.0392, -0.0367, 0.00613), "equidistant"),
-            0.75,
-            0.77,
-        ),
+        (FISHEYE, 0.75, 0.77),
     ],
     ids=["barrel", "pincushion", "folded", "fisheye"],
 )
@@ -149,3 +146,13 @@ def test_the_rays_of_all_pixels(camera: Pinhole) -> None:
     off = (table[y, x] - camera.rays(np.stack((x, y), axis=1).astype(float))) * camera.fx
     assert np.abs(off).max() < 0.15  # of a pixel, with a lens far stronger than real ones
     assert ray_table(replace(camera)) is table
+
+
+def test_also_at_a_glancing_angle_each_ray_of_the_table_is_seen_at_its_pixel() -> None:
+    table = ray_table(FISHEYE)
+    y, x = np.nonzero(np.isfinite(table).all(axis=2))
+
+    back = FISHEYE.project(np.concatenate((table[y, x], np.ones((len(y), 1))), axis=1))
+
+    assert len(y) > 0.73 * table[..., 0].size
+    assert np.abs(back - np.stack((x, y), axis=1)).max() < 0.5
