@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 _ENOUGH_TO_TELL = 400  # points that tell whether a thing is a ball
 _ENOUGH_TO_FIT = 3000  # points that tell how wide it is
 _THINNEST = 0.001  # metres
+_STEEP = 2.0  # tangent of the angle from which on depth may jump along a side
 _COARSEST = 0.02  # metres, between rows of points of an object's top that is seen at a glancing angle
 
 
@@ -53,7 +54,9 @@ def _upright(seen: Surface, plane: Plane) -> OrientedBox:
     grain = min(seen.spacing / tangent, _COARSEST)
     thinned = seen.points[:: max(1, len(seen.points) // _ENOUGH_TO_FIT)]
     ground = footprint(thinned @ directions, view, plane.spread, grain)
-    bottom, top = ranked(plane.heights(np.concatenate((seen.points, seen.steep))), 0.005, 0.995)
+    # Less steeply seen, depth does not jump along a side, and what looks like one is the edge of something in the air.
+    points = np.concatenate((seen.points, seen.steep)) if tangent > _STEEP else seen.points
+    bottom, top = ranked(plane.heights(points), 0.005, 0.995)
     # If the object stands on the plane, its lowest visible point hides the rest of its foot; if it does not, the plane
     # is seen below that point, and the higher it is the further behind: on the line of sight past the near edge, which
     # is steeper than that to the middle.

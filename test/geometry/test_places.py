@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,10 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sam2_ros.geometry.box_fitting import fitted_box
 from sam2_ros.geometry.camera import Pinhole
 from sam2_ros.geometry.depth import DepthImage
 from sam2_ros.geometry.oriented_box import OrientedBox
 from sam2_ros.geometry.places import Place, locate
+from sam2_ros.geometry.surface import surface
 
 CAMERA = Pinhole(width=320, height=240, fx=300.0, fy=300.0, cx=159.5, cy=119.5)
 CLOSE, ALIKE = 0.01, 0.2  # a centimetre, and a fifth of the size
@@ -97,6 +100,19 @@ def test_from_steeply_above_the_sides_of_a_box_in_the_air_count(scene: Any, came
     (place,) = _locate(scene, camera)
 
     assert 0.08 < place.box.size[2] < 0.15
+
+
+def test_less_steeply_seen_the_edge_of_a_box_in_the_air_is_not_a_side(scene: Any, camera: Pinhole) -> None:
+    """There depth cameras mix it with the table, all the way down."""
+    scene = scene(elevation=45.0)
+    scene.box((0.0, 0.0, 0.16), (0.10, 0.06, 0.12))
+    masks, boxes, depth = scene.view()
+    seen = surface(masks[0], tuple(boxes[0].tolist()), masks[0], depth, camera)
+    edge = np.stack([scene.seen((0.0, -0.03, height)) for height in np.linspace(0.01, 0.1, 100)])
+
+    box = fitted_box(replace(seen, steep=edge))
+
+    _check(box, scene, (0.0, 0.0, 0.16), (0.10, 0.06, 0.12))
 
 
 def test_the_foot_of_a_can_that_is_hidden_is_on_the_table(scene: Any, camera: Pinhole) -> None:
