@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--model", nargs="+", choices=list(NAMED), default=["sam2.1_hiera_tiny"], metavar="NAME",
         help="of the network's sizes (default: sam2.1_hiera_tiny)")  # fmt: skip
     add("--image-size", nargs="+", type=_size, metavar="S",
-        help="edge of the network's input in pixels (default: 1024 on a GPU, 512 elsewhere; 256 for nano)")  # fmt: skip
+        help="edge of the network's input in pixels (default: 1024 on a GPU, 512 elsewhere; 192 for nano)")  # fmt: skip
     add("--objects", nargs="+", type=count, default=[1, 3, 8], metavar="N", help="(default: 1 3 8)")
     add("--candidate", nargs="+", choices=list(CANDIDATES), metavar="NAME",
         help=f"of {', '.join(CANDIDATES)} (default: those that are here, uncompiled)")  # fmt: skip

@@ -196,9 +196,11 @@ class Clicks:
             raise ClickRefused(f"the point lies behind the camera, at {_numbers(point)} m in {header.frame_id!r}")
         pixel = camera.project(point)
         if not camera.holds(pixel)[0]:
-            place = f"at the pixel {_numbers(pixel[0], 0)}" if np.isfinite(pixel).all() else "far outside"
+            if not np.isfinite(pixel).all():
+                raise ClickRefused("the camera does not see the point: it lies far outside the lens's view")
             raise ClickRefused(
-                f"the camera does not see the point: it would be {place} of an image of {size[1]}x{size[0]}"
+                f"the camera does not see the point: it would be at the pixel {_numbers(pixel[0], 0)} of an image of "
+                f"{size[1]}x{size[0]}"
             )
         if stamp == to_nanoseconds(header.stamp):
             self._check_seen(pixel[0], point[2])
