@@ -106,7 +106,7 @@ class Client:
         self.node = Node("client", context=context)
         self.objects: list[TrackedObjects] = []
         self.images: dict[str, list[Image]] = {"label_image": [], "overlay": []}
-        self._stamp = 1_000_000_000
+        self._stamp = 1_000_000_000_000
         self._services: dict[str, Any] = {}
         self._camera = self._plug_in()
         self.node.create_subscription(TrackedObjects, "/sam2/objects", self.objects.append, QoSProfile(depth=100))
@@ -135,8 +135,12 @@ class Client:
         self._camera = self._plug_in()
 
     def turn_back(self, seconds: float) -> None:
-        """Has the next images be older, as those of a recording that begins anew."""
-        self._stamp -= round(1e9 * seconds)
+        """Has the next images be older, as those of a recording that begins anew.
+
+        By a millisecond more, so that none has the stamp of an earlier one, by which its answer would be taken for its
+        own.
+        """
+        self._stamp -= round(1e9 * seconds) + 1_000_000
 
     def send(self, message: Image) -> Image:
         """Publishes an image as it is."""
