@@ -96,7 +96,7 @@ class Hand:
 
 @pytest.fixture(scope="module")
 def made(start: Any, client: Any, until: Any) -> Hand:
-    node = start("node", *TOPICS, fake=True, depth=True)
+    node = start("node", *TOPICS, fake=True, depth=True, depth_wait=1.0)
     node.wait_for("waiting for images on /camera/image_raw")
     client.meet()
     return Hand(client, node, until)

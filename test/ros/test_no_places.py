@@ -49,7 +49,7 @@ class DepthCamera:
 @pytest.fixture(scope="module")
 def node(start: Any, client: Any) -> Any:
     topics = ("--ros-args", "-r", "depth:=/camera/depth", "-r", "camera_info:=/camera/camera_info")
-    node = start("node", *topics, fake=True, depth=True)
+    node = start("node", *topics, fake=True, depth=True, depth_wait=1.0)
     node.wait_for("waiting for images")
     client.meet()
     client.track(height=HEIGHT, width=WIDTH)

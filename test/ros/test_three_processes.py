@@ -85,10 +85,9 @@ def test_two_prompted_objects_are_followed_and_every_output_has_the_header_of_an
     # Discovery has no order: the node may have had images before the client heard of them.
     first = max(min(truth.headers), min(truth.labels))
 
-    def outputs() -> list[list[Any]]:
-        """By topic, those of images that the client has heard of."""
-        topics = (client.objects, *client.images.values())
-        return [[one for one in list(topic) if to_nanoseconds(one.header.stamp) >= first] for topic in topics]
+    def known(outputs: list[Any]) -> list[Any]:
+        """Those of images that the client has heard of."""
+        return [one for one in list(outputs) if to_nanoseconds(one.header.stamp) >= first]
 
     labels = truth.labels[max(truth.labels)]
     numbers = np.argsort(-np.bincount(labels[labels > 0]))[:OBJECTS]
@@ -103,8 +102,13 @@ def test_two_prompted_objects_are_followed_and_every_output_has_the_header_of_an
 
     def answers() -> list[TrackedObjects]:
         """Since the second prompt."""
-        ids = [{tracked.id for tracked in answer.objects} for answer in client.objects]
-        return client.objects[ids.index(set(names)) :] if set(names) in ids else []
+        heard = known(client.objects)
+        ids = [{tracked.id for tracked in answer.objects} for answer in heard]
+        return heard[ids.index(set(names)) :] if set(names) in ids else []
+
+    def outputs() -> list[list[Any]]:
+        """By topic."""
+        return [known(topic) for topic in (client.objects, *client.images.values())]
 
     _pause(client, False)
     until(lambda: len(answers()) >= IMAGES, patience=180, check=node.check)
