@@ -50,6 +50,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen]:
     start, processes = subprocess.Popen, []
 
     def start_instead(command: list[str], **named: object) -> subprocess.Popen:
+        if command[0] != sys.executable:  # Python's own, which asks the system for its name
+            return start(command, **named)
         dies = "benchmark.path.clocked_node" in command
         processes.append(start([sys.executable, "-c", "raise SystemExit(3)"] if dies else command, **named))
         return processes[-1]
@@ -61,10 +63,10 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen]:
 def test_a_node_that_dies_is_noticed_and_leaves_no_camera_behind(
     tmp_path: Path, started: list[subprocess.Popen], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(module, "_PATIENCE", 20.0)
+    monkeypatch.setattr(module, "_PATIENCE", 200.0)
     began = time.monotonic()
     assert main(["--size", "160x120", "--rate", "10", "--seconds", "1", "--output", str(tmp_path)]) == 1
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 200
     assert "benchmark.path: the node ended with exit status 3 before the camera did" in capsys.readouterr().err
     assert len(started) == 2
     assert all(process.poll() is not None for process in started)

@@ -121,9 +121,9 @@ def test_one_that_comes_while_its_image_is_tracked() -> None:
     assert _taken(matcher, 1.0) == 1.0
 
 
-@pytest.mark.parametrize(("patience", "comes"), [(0.02, 0.005), (0.5, 0.1)])
-def test_one_that_is_on_its_way_is_waited_for(patience: float, comes: float) -> None:
-    matcher = _matcher(0.9, patience=patience)
+@pytest.mark.parametrize("comes", [0.005, 0.1])
+def test_one_that_is_on_its_way_is_waited_for(comes: float) -> None:
+    matcher = _matcher(0.9, patience=10.0)
     timer = threading.Timer(comes, lambda: matcher.put(_depth(1.0)))
     timer.start()
 
@@ -138,16 +138,16 @@ def test_the_wait_is_short_and_there_is_none_for_a_camera_without_depth() -> Non
     waited = time.monotonic() - start
     start = time.monotonic()
     with pytest.raises(NoDepth):
-        _matcher().take(SECOND)
+        _matcher(patience=10.0).take(SECOND)
     with pytest.raises(NoDepth):
-        _matcher(2.0).take(SECOND)
+        _matcher(2.0, patience=10.0).take(SECOND)
 
     assert waited < 1.0
-    assert time.monotonic() - start < 0.02
+    assert time.monotonic() - start < 5.0
 
 
 def test_depth_that_has_stopped_is_no_longer_waited_for_until_it_begins_again() -> None:
-    matcher = _matcher(0.9, patience=0.2)
+    matcher = _matcher(0.9, patience=1.0)
     waits = []
     for k in range(10, 20):
         start = time.monotonic()
@@ -155,7 +155,7 @@ def test_depth_that_has_stopped_is_no_longer_waited_for_until_it_begins_again() 
             matcher.take(k * SECOND // 10)
         waits.append(time.monotonic() - start)
 
-    assert min(waits[:2]) > 0.19 and max(waits[3:]) < 0.1
+    assert min(waits[:2]) > 0.9 and max(waits[3:]) < 0.5
     assert str(error.value) == (
         "no depth image has come on /camera/depth since one that is 1.000 s older than the image; does the camera "
         "still send depth, and as often as images?"
