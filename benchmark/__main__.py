@@ -7,7 +7,8 @@ Weights are random and frames made up: neither changes the work, and nothing is 
 same objects through the same frames, frame by frame in turn. A frame's time is from the image to the masks of all
 objects on the host. Ends with 1 if an answer in float32 differs from the first candidate's by more than 1e-3, if no
 object is in view, so that there are no answers to compare, or if a candidate that was asked for is not here. Where only
-one candidate is measured nothing is compared, and in bfloat16 the difference is only printed.
+one candidate is measured nothing is compared, and in bfloat16 the difference is only printed. The figures are written
+after each case; an interrupted run ends with 130 and leaves those that there are.
 
 The columns: frames a second on average; median, quartiles and 99th percentile of the frame time; how many times as long
 as the first candidate it takes, by the clock and by the seconds that the processor worked, which other processes hardly
@@ -19,7 +20,6 @@ measured in turn with the candidates.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Sequence
@@ -35,7 +35,8 @@ from sam2_ros.network.config import NAMED
 from . import memory
 from .candidate import NotInstalled
 from .machine import describe, load
-from .options import count
+from .options import count, count_or_none
+from .output import BadOutput, make_room, write
 from .race import TOLERANCE, Case, Result, race
 from .registry import CANDIDATES, EAGER
 from .report import content, print_result
@@ -43,7 +44,8 @@ from .report import content, print_result
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command. 0 if what was compared agrees, also where nothing was since only one candidate was measured; 1
-    if not, if no object was in view, or if a candidate that was asked for is not here; 2 for wrong arguments.
+    if not, if no object was in view, or if a candidate that was asked for is not here; 2 for wrong arguments; 130 if it
+    was interrupted.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -62,16 +64,26 @@ def main(arguments: list[str] | None = None) -> int:
     names, missing = _present(asked)
     if options.candidate and missing:
         return 1
+    file = options.output / "benchmark.json"
+    try:
+        make_room(file)
+    except BadOutput as error:
+        parser.error(str(error))
     cases = _cases(options, device, dtype)
     machine = describe(device)
     print(f"{machine['device']}, {machine['cores']} cores, {machine['threads']} threads, load {machine['load']:.1f}, "
           + ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
           + f", {str(dtype).removeprefix('torch.')}")  # fmt: skip
     results: list[Result] = []
-    for case in cases:
-        results.append(_measure(case, names, with_memory=options.memory and case.objects == max(options.objects)))
-        print_result(results[-1])
-        _write(options.output, content({**machine, "load_at_the_end": load()}, results, missing))
+    try:
+        for case in cases:
+            results.append(_measure(case, names, with_memory=options.memory and case.objects == max(options.objects)))
+            write(file, content({**machine, "load_at_the_end": load()}, results, missing))
+            print_result(results[-1])
+    except KeyboardInterrupt:
+        left = f"{file} has the figures of {len(results)}" if results else "there are no figures"
+        print(f"benchmark: interrupted; of {len(cases)} cases {left}", file=sys.stderr)
+        return 130
     _draw(options.output, machine, results)
     return _verdict(results)
 
@@ -84,14 +96,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--model", nargs="+", choices=list(NAMED), default=["sam2.1_hiera_tiny"], metavar="NAME",
         help="of the network's sizes (default: sam2.1_hiera_tiny)")  # fmt: skip
     add("--image-size", nargs="+", type=_size, metavar="S",
-        help="edge of the network's input in pixels (default: 1024 on a GPU, 512 elsewhere; 192 for nano)")  # fmt: skip
+        help="edge of the network's input in pixels (default: 1024 on a GPU, 512 elsewhere; "
+        f"{NAMED['nano'].image_size} for nano)")  # fmt: skip
     add("--objects", nargs="+", type=count, default=[1, 3, 8], metavar="N", help="(default: 1 3 8)")
     add("--candidate", nargs="+", choices=list(CANDIDATES), metavar="NAME",
         help=f"of {', '.join(CANDIDATES)} (default: those that are here, uncompiled)")  # fmt: skip
     add("--frames", type=count, help="to measure (default: 300 on a GPU, 8 elsewhere)")
     add("--warm-up", type=count, default=8, metavar="FRAMES",
         help="before that; the memory is full after seven (default: 8)")  # fmt: skip
-    add("--adds", type=int, default=2, metavar="N", help="objects to add afterwards, one by one (default: 2)")
+    add("--adds", type=count_or_none, default=2, metavar="N", help="objects to add afterwards, one by one (default: 2)")
     add("--memory", action=argparse.BooleanOptionalAction, default=True,
         help="measure memory, with the most objects, in processes of their own (default: yes)")  # fmt: skip
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
@@ -150,11 +163,6 @@ def _measure(case: Case, names: Sequence[str], *, with_memory: bool) -> Result:
             except RuntimeError as error:  # the times, which took longer, are kept
                 print(f"benchmark: {error}", file=sys.stderr)
     return result
-
-
-def _write(folder: Path, figures: dict[str, Any]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "benchmark.json").write_text(json.dumps(figures, indent=1) + "\n")
 
 
 def _draw(folder: Path, machine: dict[str, Any], results: Sequence[Result]) -> None:

@@ -7,14 +7,13 @@ Two trackers of the same weights, one in each precision, are given the same mask
 the simulated table, and then the same images. Things move, hide one another and come back; the scene repeats itself
 every 20 s, so that stretches can be compared. Printed are, for each stretch, the IoU of either's masks with the truth,
 the IoU of one's masks with the other's, and the share of objects and images on which they disagree whether the object
-is in view. Everything is written to drift.json. Ends with 1 if bfloat16 is worse by more than is allowed in the last
-quarter.
+is in view. Everything is written to drift.json after each stretch. Ends with 1 if bfloat16 is worse by more than is
+allowed in the last quarter, and with 130 if it was interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -31,6 +30,7 @@ from sam2_ros.tracking import Prompt, Tracker, Tracks
 
 from .machine import describe
 from .options import count
+from .output import make_room, write
 
 _RATE = 10
 """Images a second."""
@@ -57,7 +57,39 @@ class Stretch:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command. 0 if bfloat16 holds, 1 if not, 2 for wrong arguments."""
+    """Runs the command. 0 if bfloat16 holds, 1 if not, 2 for wrong arguments, 130 if it was interrupted."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    file = options.output / "drift.json"
+    try:
+        device = find_device(options.device)
+        networks = [load_network(options.model, device=device, dtype=one) for one in (torch.float32, torch.bfloat16)]
+        trackers = [Tracker(one, image_size=options.image_size) for one in networks]
+        make_room(file)
+    except ValueError as error:  # of the device, the checkpoint, the image size, or the output
+        parser.error(str(error))
+    machine = describe(device)
+    stretches: list[Stretch] = []
+    try:
+        images, truth = _scene()
+        print(f"{'frames':>7}  {'float32':>8} {'bfloat16':>8} {'alike':>7} {'disagree':>9}")
+        for stretch in run(trackers, images, truth, options.frames):
+            stretches.append(stretch)
+            content = {"machine": machine, "model": options.model, "stretches": [asdict(one) for one in stretches]}
+            write(file, content)
+            tqdm.write(f"{stretch.frames:>7}  {stretch.float32:8.3f} {stretch.bfloat16:8.3f} {stretch.alike:7.3f} "
+                       f"{stretch.disagree:9.4f}")  # fmt: skip
+    except KeyboardInterrupt:
+        left = f"{file} has the figures up to frame {stretches[-1].frames}" if stretches else "there are no figures"
+        print(f"benchmark.drift: interrupted; {left}", file=sys.stderr)
+        return 130
+    lost = loss(stretches)
+    print(f"in the last quarter bfloat16 has an IoU with the truth {abs(lost):.3f} {'below' if lost > 0 else 'above'} "
+          f"float32's; {options.allowed:g} below is allowed")  # fmt: skip
+    return int(not lost <= options.allowed)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmark.drift", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -68,28 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     add("--allowed", type=float, default=0.02, metavar="IOU", help="that bfloat16 may be worse by (default: 0.02)")
     add("--output", type=Path, default=Path("build/drift"), metavar="DIR", help="(default: build/drift)")
-    options = parser.parse_args(arguments)
-    try:
-        device = find_device(options.device)
-        networks = [load_network(options.model, device=device, dtype=one) for one in (torch.float32, torch.bfloat16)]
-        trackers = [Tracker(one, image_size=options.image_size) for one in networks]
-    except ValueError as error:  # of the device, the checkpoint, or the image size
-        parser.error(str(error))
-    images, truth = _scene()
-    stretches = []
-    print(f"{'frames':>7}  {'float32':>8} {'bfloat16':>8} {'alike':>7} {'disagree':>9}")
-    for stretch in run(trackers, images, truth, options.frames):
-        stretches.append(stretch)
-        tqdm.write(f"{stretch.frames:>7}  {stretch.float32:8.3f} {stretch.bfloat16:8.3f} {stretch.alike:7.3f} "
-                   f"{stretch.disagree:9.4f}")  # fmt: skip
-    machine = describe(device)
-    options.output.mkdir(parents=True, exist_ok=True)
-    content = {"machine": machine, "model": options.model, "stretches": [asdict(one) for one in stretches]}
-    (options.output / "drift.json").write_text(json.dumps(content, indent=1) + "\n")
-    lost = loss(stretches)
-    print(f"in the last quarter bfloat16 has an IoU with the truth {abs(lost):.3f} {'below' if lost > 0 else 'above'} "
-          f"float32's; {options.allowed:g} below is allowed")  # fmt: skip
-    return int(lost > options.allowed)
+    return parser
 
 
 def loss(stretches: list[Stretch]) -> float:

@@ -7,8 +7,8 @@ The tracker knows the answer and costs nothing, so that what is left is the node
 depth, and every output that the node has here. Printed are the share of the images that were handled, the milliseconds
 from an image's arrival in the node to the last publication (own) and from its stamp to there (age, which has the
 camera's publishing and DDS in it), and what each part takes at the median. `overlay` is made beside all that, in a
-thread of its own; `encode`, the JPEG, is a part of it. Everything is written to path.json. Ends with 1 if a case
-could not be measured.
+thread of its own; `encode`, the JPEG, is a part of it. Everything is written to path.json after each case. Ends with 1
+if a case could not be measured, and with 130 if it was interrupted.
 """
 
 from __future__ import annotations
@@ -35,10 +35,13 @@ import torch
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
 from benchmark.machine import describe
+from benchmark.options import count_or_none, positive
+from benchmark.output import BadOutput, make_room, write
 from sam2_ros.msg import TrackedObjects
 from sam2_ros.ros.transport import use_large_segment
 
@@ -53,6 +56,8 @@ OUTPUTS = {
     "markers": MarkerArray,
 }
 _PATIENCE = 60.0  # seconds
+_MOST = 5
+"""Objects that are in the picture."""
 
 
 @dataclass(frozen=True)
@@ -85,35 +90,61 @@ class Result:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command. 0 if every case was measured, 1 if one could not be, 2 for wrong arguments."""
-    parser = argparse.ArgumentParser(prog="python -m benchmark.path", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--size", nargs="+", type=_size, default=[(640, 480), (1280, 720)], metavar="WIDTHxHEIGHT")
-    parser.add_argument("--rate", type=float, default=30.0, help="images a second (30)")
-    parser.add_argument("--seconds", type=float, default=10.0, help="for each case, after 2 of warm-up (10)")
-    parser.add_argument("--objects", type=int, default=5, help="at most 5 are in the picture (5)")
-    parser.add_argument("--output", type=Path, default=Path("build/path"), help="folder for path.json (build/path)")
+    """Runs the command. 0 if every case was measured, 1 if one could not be, 2 for wrong arguments, 130 if it was
+    interrupted.
+    """
+    parser = _parser()
     options = parser.parse_args(arguments)
+    if options.objects > _MOST:
+        parser.error(f"--objects is {options.objects}, but {_MOST} are in the picture")
+    file = options.output / "path.json"
+    try:
+        make_room(file)
+    except BadOutput as error:
+        parser.error(str(error))
     # Set before rclpy begins, and inherited by the other processes.
     use_large_segment()
     os.environ["ROS_DOMAIN_ID"] = str(random.randint(1, 100))
-    options.output.mkdir(parents=True, exist_ok=True)
     machine = describe(torch.device("cpu"))
     print(f"{machine['device']}, {machine['cores']} cores, load {machine['load']:.1f}; {options.objects} objects, "
           f"{options.rate:g} images/s")  # fmt: skip
-    cases = []
-    for width, height in options.size:
-        for depth in (False, True):
-            count = max(1, round(options.rate * options.seconds))
-            case = Case(width, height, depth, options.rate, options.objects, round(2 * options.rate), count)
-            try:
-                result = measure(case, options.output)
-            except RuntimeError as error:
-                print(f"benchmark.path: {error}", file=sys.stderr)
-                return 1
+    cases = _cases(options)
+    measured: list[dict[str, Any]] = []
+    try:
+        for case in cases:
+            result = measure(case, options.output)
+            measured.append({**asdict(case), **asdict(result)})
+            write(file, {"machine": machine, "cases": measured})
             print_result(case, result)
-            cases.append({**asdict(case), **asdict(result)})
-    (options.output / "path.json").write_text(json.dumps({"machine": machine, "cases": cases}, indent=1))
+    except RuntimeError as error:
+        print(f"benchmark.path: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        left = f"{file} has the figures of {len(measured)}" if measured else "there are no figures"
+        print(f"benchmark.path: interrupted; of {len(cases)} cases {left}", file=sys.stderr)
+        return 130
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmark.path", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--size", nargs="+", type=_size, default=[(640, 480), (1280, 720)], metavar="WIDTHxHEIGHT")
+    parser.add_argument("--rate", type=positive, default=30.0, help="images a second (30)")
+    parser.add_argument("--seconds", type=positive, default=10.0, help="for each case, after 2 of warm-up (10)")
+    parser.add_argument(
+        "--objects", type=count_or_none, default=_MOST, help=f"in the picture, at most {_MOST} ({_MOST})"
+    )
+    parser.add_argument("--output", type=Path, default=Path("build/path"), help="folder for path.json (build/path)")
+    return parser
+
+
+def _cases(options: argparse.Namespace) -> list[Case]:
+    warm_up, count = round(2 * options.rate), max(1, round(options.rate * options.seconds))
+    return [
+        Case(width, height, depth, options.rate, options.objects, warm_up, count)
+        for width, height in options.size
+        for depth in (False, True)
+    ]
 
 
 def measure(case: Case, folder: Path) -> Result:
@@ -166,17 +197,18 @@ def print_result(case: Case, result: Result) -> None:
 @contextlib.contextmanager
 def _listening(heard: Counter[str]) -> Iterator[None]:
     """Subscribes to every output meanwhile and counts what comes, unread, so that it takes little time from others."""
-    rclpy.init()
+    # Its handlers would end the context beneath what still runs, when Ctrl-C is to end this command in order.
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = Node("listener")
 
-    def count(name: str) -> Any:
+    def counting(name: str) -> Any:
         def take(data: bytes) -> None:
             heard[name] += 1
 
         return take
 
     for name, kind in OUTPUTS.items():
-        node.create_subscription(kind, f"/sam2/{name}", count(name), QoSProfile(depth=5), raw=True)
+        node.create_subscription(kind, f"/sam2/{name}", counting(name), QoSProfile(depth=5), raw=True)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
 
@@ -199,7 +231,9 @@ def _listening(heard: Counter[str]) -> Iterator[None]:
 def _running(module: str, *arguments: str, answers: bool = False) -> Iterator[subprocess.Popen]:
     """A process, which is killed in the end if it is still there. answers: what it prints is wanted."""
     command = [sys.executable, "-m", module, *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE if answers else subprocess.DEVNULL, text=True) as process:
+    printed = subprocess.PIPE if answers else subprocess.DEVNULL
+    # Of a session of its own, so that Ctrl-C reaches this process alone.
+    with subprocess.Popen(command, stdout=printed, text=True, start_new_session=True) as process:
         try:
             yield process
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,21 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert "in the last quarter bfloat16 has" in capsys.readouterr().out
 
 
+def test_what_was_measured_before_ctrl_c_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> Iterator[Stretch]:
+        yield Stretch(200, 0.8, 0.8, 1, 0)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(drift, "_scene", _scene)
+    monkeypatch.setattr(drift, "run", interrupted)
+    assert main(["--device", "cpu", "--output", str(tmp_path)]) == 130
+    file = tmp_path / "drift.json"
+    assert capsys.readouterr().err == f"benchmark.drift: interrupted; {file} has the figures up to frame 200\n"
+    assert len(json.loads(file.read_text())["stretches"]) == 1
+
+
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
@@ -68,6 +84,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
         (["--frames", "0"], "argument --frames: '0' must be a whole number from 1"),
         (["--image-size", "0"], "argument --image-size: '0' must be a whole number from 1"),
         (["--image-size", "100"], "image_size is 100; it must be a positive multiple of 32"),
+        (["--output", "/proc/none"], "--output is /proc/none; it must be a folder that can be written to"),
     ],
 )
 def test_wrong_arguments(
@@ -77,8 +94,8 @@ def test_wrong_arguments(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(drift, "_scene", _scene)
+    monkeypatch.setattr(drift, "_scene", lambda: pytest.fail("it rendered"))
     with pytest.raises(SystemExit) as caught:
-        main([*arguments, "--device", "cpu", "--output", str(tmp_path)])
+        main(["--device", "cpu", "--output", str(tmp_path), *arguments])
     assert caught.value.code == 2
     assert sentence in capsys.readouterr().err

@@ -84,12 +84,53 @@ def test_a_candidate_that_is_not_here(tmp_path: Path, monkeypatch, capsys) -> No
     assert list(written["not_measured"]) == ["original"]
 
 
+def test_a_folder_that_cannot_be_is_said_before_anything_is_measured(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(module, "_measure", lambda *_, **named: pytest.fail("it measured"))
+    (tmp_path / "file").touch()
+    (tmp_path / "taken" / "benchmark.json").mkdir(parents=True)
+    for folder, sentence in (
+        ("file/new", "/file/new; it must be a folder that can be written to: Not a directory"),
+        ("taken", "/benchmark.json is a folder; the figures go to a file of that name"),
+    ):
+        with pytest.raises(SystemExit) as caught:
+            main(["--model", "nano", "--candidate", "sam2_ros", *SMALL, "--output", str(tmp_path / folder)])
+        assert caught.value.code == 2
+        assert sentence in capsys.readouterr().err
+
+
+def test_what_was_measured_before_ctrl_c_is_kept(tmp_path: Path, monkeypatch, capsys) -> None:
+    measure_case = module._measure
+
+    def interrupted(case: Case, *given: object, **named: object) -> object:
+        if case.objects > 1:
+            raise KeyboardInterrupt
+        return measure_case(case, *given, **named)
+
+    monkeypatch.setattr(module, "_measure", interrupted)
+    arguments = ["--model", "nano", "--image-size", "64", "--candidate", "sam2_ros", *SMALL, "--no-memory"]
+    arguments += ["--output", str(tmp_path)]
+    assert main([*arguments, "--objects", "1", "2"]) == 130
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == f"benchmark: interrupted; of 2 cases {tmp_path}/benchmark.json has the figures of 1"
+    assert len(json.loads((tmp_path / "benchmark.json").read_text())["cases"]) == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["benchmark.json"]
+    assert main([*arguments, "--objects", "2"]) == 130
+    assert "benchmark: interrupted; of 1 cases there are no figures" in capsys.readouterr().err
+
+
+def test_the_help_says_the_size_of_the_embedded_model(capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert f"{module.NAMED['nano'].image_size} for nano" in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
         (["--model", "mega"], "invalid choice: 'mega'"),
         (["--image-size", "100"], "'100' must be a multiple of 32 from 64"),
         (["--objects", "0"], "'0' must be a whole number from 1"),
+        (["--adds", "-1"], "argument --adds: '-1' must be a whole number from 0"),
         (["--device", "gpu"], "--device is 'gpu'; it must be auto, cpu, cuda or cuda:N"),
         (["--device", "cuda:99"], "--device is 'cuda:99', but PyTorch finds "),
         (["--candidate", "nobody"], "invalid choice: 'nobody'"),

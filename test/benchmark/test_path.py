@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.path import __main__ as module
-from benchmark.path.__main__ import OUTPUTS, evaluate, main
+from benchmark.path.__main__ import OUTPUTS, Case, Result, evaluate, main
 
 
 def _frame(stamp: int, own: float) -> dict[str, object]:
@@ -78,6 +79,57 @@ def test_a_camera_that_takes_too_long_is_a_sentence(
     monkeypatch.setattr(module, "_PATIENCE", 0.0)
     assert main(["--size", "160x120", "--rate", "10", "--seconds", "1", "--output", str(tmp_path)]) == 1
     assert "benchmark.path: the camera did not end within 3 s" in capsys.readouterr().err
+
+
+def test_what_was_measured_before_ctrl_c_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(case: Case, _: Path) -> Result:
+        if case.depth:
+            raise KeyboardInterrupt
+        return evaluate([1], [_frame(1, 0.004)], {})
+
+    monkeypatch.setattr(module, "measure", interrupted)
+    assert main(["--size", "160x120", "--output", str(tmp_path)]) == 130
+    file = tmp_path / "path.json"
+    assert capsys.readouterr().err == f"benchmark.path: interrupted; of 2 cases {file} has the figures of 1\n"
+    assert len(json.loads(file.read_text())["cases"]) == 1
+
+
+def test_ctrl_c_while_it_measures_is_one_sentence(tmp_path: Path) -> None:
+    command = [sys.executable, "-u", "-m", "benchmark.path", "--size", "160x120", "--output", tmp_path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline()
+        time.sleep(2.0)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors == "benchmark.path: interrupted; of 2 cases there are no figures\n"
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["--rate", "0"], "argument --rate: '0' must be a number above 0"),
+        (["--rate", "nan"], "argument --rate: 'nan' must be a number above 0"),
+        (["--seconds", "-1"], "argument --seconds: '-1' must be a number above 0"),
+        (["--objects", "-1"], "argument --objects: '-1' must be a whole number from 0"),
+        (["--objects", "9"], "--objects is 9, but 5 are in the picture"),
+        (["--output", "/proc/none"], "--output is /proc/none; it must be a folder that can be written to"),
+    ],
+)
+def test_wrong_arguments(
+    arguments: list[str],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(module, "measure", lambda *_: pytest.fail("it measured"))
+    with pytest.raises(SystemExit) as caught:
+        main(["--output", str(tmp_path), *arguments])
+    assert caught.value.code == 2
+    assert sentence in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("size", ["640", "640x", "1x1", "axb"])
