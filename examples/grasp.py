@@ -11,7 +11,9 @@ direction in which its jaws close.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
+import time
 from collections import deque
 from dataclasses import dataclass
 
@@ -19,6 +21,7 @@ import numpy as np
 import rclpy
 from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion
 from rclpy.duration import Duration
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import PointCloud2, PointField
@@ -129,16 +132,29 @@ class Grasper(Node):
         self._clouds: dict[tuple[int, int], PointCloud2] = {}
         self._objects: dict[tuple[int, int], TrackedObjects] = {}
         self._seen: dict[int, deque[np.ndarray]] = {}
+        self._problem = "nothing has come on /sam2/objects; it needs the node, and images that the node gets"
+        self._has_points = False
         self._publisher = self.create_publisher(PoseStamped, "grasp", 1)
         self.create_subscription(TrackedObjects, "/sam2/objects", self._on_objects, 10)
         self.create_subscription(PointCloud2, "/sam2/points", self._on_points, 10)
 
+    @property
+    def problem(self) -> str:
+        """Why there is no grasp yet."""
+        return self._problem
+
     def _on_objects(self, message: TrackedObjects) -> None:
         self._objects = {_stamp(message.header): message}
+        if not any(self._is_wanted(tracked) for tracked in message.objects):
+            there = ", ".join(f"{tracked.id} {tracked.label}".rstrip() for tracked in message.objects)
+            wanted = f"no object {self._wanted!r}" if self._wanted else "no object"
+            self._explain(f"there is {wanted}; the objects are: {there or 'none, prompt one first'}")
+        elif not self._has_points:  # said at the end only: those of the first image come after it
+            self._problem = "nothing has come on /sam2/points; start the node with depth:=true"
         self._look()
 
     def _on_points(self, message: PointCloud2) -> None:
-        self._clouds = {_stamp(message.header): message}
+        self._clouds, self._has_points = {_stamp(message.header): message}, True
         self._look()
 
     def _look(self) -> None:
@@ -146,11 +162,18 @@ class Grasper(Node):
         for stamp in self._objects.keys() & self._clouds.keys():
             message, cloud = self._objects.pop(stamp), self._clouds.pop(stamp)
             for tracked in message.objects:
-                if not self.done and self._wanted in ("", tracked.label, str(tracked.id)):
+                if not self.done and self._is_wanted(tracked):
                     self._consider(message.header, tracked, cloud)
 
+    def _is_wanted(self, tracked: TrackedObject) -> bool:
+        return self._wanted in ("", tracked.label, str(tracked.id))
+
+    def _explain(self, problem: str) -> None:
+        self._problem = problem
+        self.get_logger().info(f"not yet: {problem}", throttle_duration_sec=2.0)
+
     def _consider(self, header: Header, tracked: TrackedObject, cloud: PointCloud2) -> None:
-        problem = self._problem(tracked)
+        problem = self._speaks_against(tracked)
         if not problem:
             try:
                 grasp = plan(tracked, points_of(cloud, tracked.id), self._opening, self._finger)
@@ -159,9 +182,9 @@ class Grasper(Node):
             else:
                 self._tell(header, tracked, grasp)
         if problem:
-            self.get_logger().info(f"not yet: {problem}", throttle_duration_sec=2.0)
+            self._explain(problem)
 
-    def _problem(self, tracked: TrackedObject) -> str:
+    def _speaks_against(self, tracked: TrackedObject) -> str:
         """What speaks against a grasp now, if anything does."""
         looks = self._seen.setdefault(tracked.id, deque(maxlen=LOOKS))
         if not tracked.has_pose:
@@ -194,24 +217,34 @@ def _stamp(header: Header) -> tuple[int, int]:
     return header.stamp.sec, header.stamp.nanosec
 
 
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number above 0")
+    return number
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """0 if there is a grasp, 1 if there was none in time."""
+    """0 if there is a grasp, 1 if there was none in time, 2 for wrong arguments."""
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(description="Prints a grasp of a tracked object.")
     parser.add_argument("--object", default="", help="label or id (default: the first that can be grasped)")
-    parser.add_argument("--opening", type=float, default=0.08, help="metres between the open jaws (default: 0.08)")
-    parser.add_argument("--finger", type=float, default=0.04, help="metres, length of the fingers (default: 0.04)")
-    parser.add_argument("--timeout", type=float, default=60.0, help="seconds (default: 60)")
+    parser.add_argument("--opening", type=_positive, default=0.08, help="metres between the open jaws (default: 0.08)")
+    parser.add_argument("--finger", type=_positive, default=0.04, help="metres, length of the fingers (default: 0.04)")
+    parser.add_argument("--timeout", type=_positive, default=60.0, help="seconds (default: 60)")
     options = parser.parse_args(remove_ros_args(["grasp", *arguments])[1:])
     rclpy.init(args=arguments)
     try:
         grasper = Grasper(options.object, options.opening, options.finger)
-        end = grasper.get_clock().now().nanoseconds + 1e9 * options.timeout
-        while not grasper.done and grasper.get_clock().now().nanoseconds < end:
+        end = time.monotonic() + options.timeout  # not by the ROS clock, which stands still in a paused simulation
+        while not grasper.done and time.monotonic() < end:
             rclpy.spin_once(grasper, timeout_sec=0.1)
         if not grasper.done:
-            print(f"no grasp within {options.timeout:g} s", file=sys.stderr)
-    except KeyboardInterrupt:
+            print(f"no grasp within {options.timeout:g} s: {grasper.problem}", file=sys.stderr)
+    except (KeyboardInterrupt, ExternalShutdownException):  # Ctrl-C, SIGTERM
         return 1
     finally:
         rclpy.try_shutdown()

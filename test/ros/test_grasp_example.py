@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 import sys
 import time
 from pathlib import Path
@@ -140,13 +141,13 @@ def test_it_waits_until_the_object_can_be_grasped(run: Any, publish: Any, graspe
             "not yet: no depth image has come",
         ),
         ({"partly_hidden": True}, "not yet: something hides a part of object 3"),
-        ({"label": "other"}, ""),
+        ({"label": "other"}, "not yet: there is no object 'mug'; the objects are: 3 other"),
         ({}, "object 3 mug"),
     ]
     stamp = 0
     for fields, line in steps:
-        end = time.monotonic() + (60 if line else 1)
-        while time.monotonic() < end and not (line and line in program.output):
+        end = time.monotonic() + 60
+        while time.monotonic() < end and line not in program.output:
             stamp += 1
             publish(stamp, _tracked(size, **fields), points)
             time.sleep(0.1)
@@ -164,4 +165,44 @@ def test_without_an_object_it_ends_with_a_sentence(run: Any) -> None:
     program = run(str(PROGRAM), "--timeout", "1")
 
     assert program.wait() == 1
+    assert "no grasp within 1 s: nothing has come on /sam2/objects; it needs the node" in program.output
+
+
+def test_the_end_says_what_was_lacking(run: Any, publish: Any, client: Any) -> None:
+    program = run(str(PROGRAM), "--object", "cup", "--timeout", "10")
+    stamp = 0
+    while not program.ended:
+        stamp += 1
+        publish(stamp, _tracked((0.15, 0.05, 0.2)), np.zeros((1, 3)))
+        time.sleep(0.1)
+
+    assert program.wait() == 1
+    assert "no grasp within 10 s: there is no object 'cup'; the objects are: 3 mug" in program.output
+
+
+def test_its_time_is_not_that_of_a_clock_that_stands_still(run: Any) -> None:
+    program = run(str(PROGRAM), "--timeout", "1", "--ros-args", "-p", "use_sim_time:=true")
+
+    assert program.wait() == 1
     assert "no grasp within 1 s" in program.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_without_a_traceback(run: Any, client: Any, until: Any, number: int) -> None:
+    name = f"grasp_{number}"  # the one before may still be on the graph
+    program = run(str(PROGRAM), "--ros-args", "-r", f"__node:={name}")
+    until(lambda: name in client.node.get_node_names(), check=program.check)
+    time.sleep(0.5)
+    program.send_signal(number)
+
+    assert program.wait() == 1
+    assert "Traceback" not in program.output
+
+
+@pytest.mark.parametrize("option", ["--opening=-1", "--finger=nan", "--timeout=0"])
+def test_lengths_and_times_are_above_0(grasp: ModuleType, option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        grasp.main([option])
+    assert caught.value.code == 2
+    name, value = option.split("=")
+    assert f"argument {name}: '{value}' must be a number above 0" in capsys.readouterr().err
