@@ -64,8 +64,8 @@ class Worker(Generic[Frame]):
     def ask(self, request: Callable[[], Answer], timeout: float | None = None, early: Early = lambda: False) -> Answer:
         """Has a request run in the worker's thread, and returns or raises what it does.
 
-        timeout: seconds, for ever if None. Raises NoAnswer when they are over, saying whether the request may still
-        be carried out, or if the worker has stopped.
+        timeout: seconds, for ever if None. early: as `Early`. Raises NoAnswer when they are over, saying whether the
+        request may still be carried out, or if the worker has stopped.
         """
         future = self._submit(request, early)
         if wait([future], timeout).done:
@@ -77,7 +77,7 @@ class Worker(Generic[Frame]):
     def tell(self, request: Callable[[], object], early: Early = lambda: False) -> None:
         """Has a request run in the worker's thread, and does not wait for it.
 
-        What it raises is given to `failed`. Raises NoAnswer if the worker has stopped.
+        early: as `Early`. What it raises is given to `failed`. Raises NoAnswer if the worker has stopped.
         """
         self._submit(request, early).add_done_callback(self._check)
 
