@@ -178,8 +178,9 @@ def _part(file: Path) -> Path:
 
 def _print(network: Sam2, results: Sequence[Result], options: argparse.Namespace) -> None:
     size = options.image_size or network.config.image_size
-    where = f"{torch.get_num_threads()} threads" if network.device.type == "cpu" else torch.cuda.get_device_name()
-    print(f"{options.model}, {options.prompt} prompt, {size} pixels, {network.device.type}, {where}")
+    device = network.device
+    where = f"{torch.get_num_threads()} threads" if device.type == "cpu" else torch.cuda.get_device_name(device)
+    print(f"{options.model}, {options.prompt} prompt, {size} pixels, {device.type}, {where}")
     width = max(len("sequence"), *(len(result.sequence.name) for result in results))
     print(f"{'sequence':{width}}  frames  objects" + "".join(f"{name:>10}" for name in _COLUMNS))
     for result in results:

@@ -66,6 +66,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = command.parse_args(arguments)
     if options.frames < 2000:
         command.error(f"--frames {options.frames}: at least 2000 are needed to compare the first and the last thousand")
+    if options.threads < 0:
+        command.error(f"--threads {options.threads}: it must be at least 1, or 0 for as many as PyTorch chooses")
     if options.threads:
         torch.set_num_threads(options.threads)
     try:
@@ -76,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
         command.error(str(error))
     if options.compile:
         network.compile_parts()
-    samples = run(tracker, options.frames)
+    samples = run(tracker, options.frames, device)
     first, last = samples[0], samples[-1]
     early, late = (statistics.median(a.periods + b.periods) for a, b in (samples[:2], samples[-2:]))
     grown = [
@@ -95,8 +97,8 @@ def _grown(name: str, first: float, last: float, allowed: float, what: str) -> b
     return percent > allowed
 
 
-def run(tracker: Tracker, frames: int) -> list[Sample]:
-    """Tracks so many frames; a sample at every 500."""
+def run(tracker: Tracker, frames: int, device: torch.device) -> list[Sample]:
+    """Tracks so many frames; a sample at every 500. device: the tracker's."""
     scene = _Scene()
     samples: list[Sample] = []
     spent: list[float] = []
@@ -106,7 +108,8 @@ def run(tracker: Tracker, frames: int) -> list[Sample]:
         scene.step(tracker, number)
         spent.append(1000 * (time.process_time() - begun))
         if len(spent) == _STRETCH:
-            sample = Sample(number + 1, tuple(np.reshape(spent, (-1, _PERIOD)).mean(axis=1)), _resident(), _device())
+            periods = tuple(np.reshape(spent, (-1, _PERIOD)).mean(axis=1))
+            sample = Sample(number + 1, periods, _resident(), _reserved(device))
             samples.append(sample)
             spent.clear()
             if sample.frames % 1000 == 0:
@@ -169,5 +172,6 @@ def _resident() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def _device() -> float:
-    return torch.cuda.memory_reserved() / 2**20 if torch.cuda.is_available() else 0.0
+def _reserved(device: torch.device) -> float:
+    """MiB that PyTorch holds of a GPU; 0 on the CPU."""
+    return torch.cuda.memory_reserved(device) / 2**20 if device.type == "cuda" else 0.0

@@ -91,9 +91,19 @@ def test_three_objects_are_there_at_a_time(network: Sam2) -> None:
     assert seen == [3] * 15
 
 
+def test_the_memory_is_that_of_the_trackers_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 2**20 * (1 + device.index))
+    assert soak._reserved(torch.device("cuda:1")) == 2.0
+    assert soak._reserved(torch.device("cpu")) == 0.0
+
+
 @pytest.mark.parametrize(
     "arguments, sentence",
-    [(["--frames", "100"], "at least 2000"), (["--image-size", "100"], "image_size is 100; it must be a positive")],
+    [
+        (["--frames", "100"], "at least 2000"),
+        (["--threads", "-1"], "--threads -1: it must be at least 1, or 0 for as many as PyTorch chooses"),
+        (["--image-size", "100"], "image_size is 100; it must be a positive"),
+    ],
 )
 def test_what_cannot_be_is_refused(capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str) -> None:
     with pytest.raises(SystemExit):
