@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pickle
+import zipfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -100,6 +101,10 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Sam2Config | None]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (RuntimeError, OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        if not isinstance(error, OSError) and _is_cut_off(path):
+            raise CheckpointError(
+                f"{path} is not a whole checkpoint: the end of the file is missing; delete it and fetch it again"
+            ) from error
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise CheckpointError(f"{path} is not a PyTorch checkpoint of plain tensors: {reason[0]}") from error
     tensors = content.get("model", content) if isinstance(content, dict) else {}
@@ -107,6 +112,15 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Sam2Config | None]:
     if not plain or not tensors:
         raise CheckpointError(f"{path} holds no state dict: it must be {{'model': state dict}} or a state dict")
     return tensors, None
+
+
+def _is_cut_off(path: Path) -> bool:
+    """Whether a file begins as what torch.save writes, which is a zip archive, and has not got the directory at the
+    archive's end: what an interrupted download leaves.
+    """
+    with path.open("rb") as file:
+        begins = b"PK".startswith(file.read(2))
+    return begins and not zipfile.is_zipfile(path)
 
 
 def _recognise(path: Path, tensors: dict[str, Tensor]) -> Sam2Config:

@@ -124,7 +124,7 @@ class Surprise:
     "name, content, sentence",
     [
         ("text.pt", b"not a checkpoint", "not a PyTorch checkpoint"),
-        ("empty.pt", b"", "not a PyTorch checkpoint"),
+        ("empty.pt", b"", "not a whole checkpoint"),
         ("text.safetensors", b"not a checkpoint", "not a safetensors file"),
         ("image.png", b"", "must end in .pt, .pth or .safetensors"),
     ],
@@ -133,6 +133,19 @@ def test_a_file_that_is_no_checkpoint(tmp_path: Path, name: str, content: bytes,
     (tmp_path / name).write_bytes(content)
     with pytest.raises(CheckpointError, match=sentence):
         load_network(tmp_path / name)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.5, 0.999])
+def test_a_download_that_broke_off_is_said_to_be_one(tmp_path: Path, tiny_state, share: float) -> None:
+    file = tmp_path / "weights.pt"
+    torch.save({"model": tiny_state}, file)
+    content = file.read_bytes()
+    file.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(CheckpointError) as caught:
+        load_network(file, config=TINY)
+    assert str(caught.value) == (
+        f"{file} is not a whole checkpoint: the end of the file is missing; delete it and fetch it again"
+    )
 
 
 def test_a_pickle_is_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
