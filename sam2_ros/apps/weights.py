@@ -56,11 +56,16 @@ def fetch(url: str, target: Path, sha256: str) -> None:
     Raises DownloadError.
     """
     part = target.with_name(target.name + ".part")
+    _make_room(part)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
         _fetch_rest(url, part)
     except urllib.error.HTTPError as error:
         raise DownloadError(f"{url} answered {error.code} {error.reason}") from error
+    except urllib.error.URLError as error:
+        raise DownloadError(
+            f"{url} cannot be reached: {error.reason}; where there is no connection, fetch it on another machine and "
+            f"copy it to {target}"
+        ) from error
     except (OSError, http.client.HTTPException) as error:
         raise DownloadError(
             f"{url} was not fetched to {part}: {error}; the same command goes on from what has arrived"
@@ -70,6 +75,19 @@ def fetch(url: str, target: Path, sha256: str) -> None:
         part.unlink()
         raise DownloadError(f"the file from {url} has the SHA-256 {found}, not {sha256}; it was thrown away, try again")
     part.replace(target)
+
+
+def _make_room(part: Path) -> None:
+    """Makes sure, before anything is fetched, that it can be written. Raises DownloadError."""
+    try:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        part.open("ab").close()
+        if not part.stat().st_size:
+            part.unlink()
+    except OSError as error:
+        raise DownloadError(
+            f"{part.parent} cannot be written to: {error.strerror}; set SAM2_ROS_WEIGHTS to a folder that can"
+        ) from error
 
 
 def _fetch_rest(url: str, part: Path) -> None:
@@ -106,6 +124,7 @@ def _sum_of(file: Path) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Runs the command. 0 if all is well, 1 if a file could not be fetched, 2 for wrong arguments, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(
         prog="sam2_ros weights",
         description="Lists Meta's official weights (Apache-2.0), or fetches one of them.",
@@ -128,6 +147,9 @@ def main(arguments: list[str] | None = None) -> int:
     except DownloadError as error:
         print(f"sam2_ros weights: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("sam2_ros weights: interrupted; the same command goes on from what has arrived", file=sys.stderr)
+        return 130
     print(f"{name} is at {target}")
     return 0
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from tqdm import tqdm
 
+from sam2_ros.apps import weights
 from sam2_ros.apps.weights import OFFICIAL, DownloadError, fetch, main
 from sam2_ros.network import Sam2Config
 
@@ -90,14 +92,32 @@ def test_a_wrong_sum_leaves_nothing_behind(server: str, tmp_path: Path) -> None:
 def test_what_is_not_there_and_who_does_not_answer(server: str, tmp_path: Path) -> None:
     with pytest.raises(DownloadError, match="/missing answered 404"):
         fetch(f"{server}/missing", tmp_path / "a.pt", SUM)
-    with pytest.raises(DownloadError, match="http://127.0.0.1:1/file was not fetched to .*a.pt.part: .*refused"):
-        fetch("http://127.0.0.1:1/file", tmp_path / "a.pt", SUM)
+    nobody = "http://127.0.0.1:1/file"
+    with pytest.raises(DownloadError, match=f"{nobody} cannot be reached: .*refused; .* copy it to {tmp_path}/a.pt"):
+        fetch(nobody, tmp_path / "a.pt", SUM)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_cannot_be(server: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(DownloadError, match="was not fetched to .*file/a.pt.part: .*[Nn]ot a directory|File exists"):
-        fetch(f"{server}/file", tmp_path / "file" / "a.pt", SUM)
+    for folder in (tmp_path / "file", tmp_path / "file" / "new"):
+        with pytest.raises(DownloadError, match=f"{folder} cannot be written to: .*; set SAM2_ROS_WEIGHTS to a folder"):
+            fetch(f"{server}/file", folder / "a.pt", SUM)
+    assert Server.ranges == []
+
+
+def test_ctrl_c_keeps_what_has_arrived(server: str, tmp_path: Path, monkeypatch, capsys) -> None:
+    def interrupted(bar: tqdm, amount: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("SAM2_ROS_WEIGHTS", str(tmp_path))
+    monkeypatch.setattr(weights.Weights, "url", f"{server}/file")
+    monkeypatch.setattr(weights.tqdm, "update", interrupted)
+    assert main(["sam2_hiera_tiny"]) == 130
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "sam2_ros weights: interrupted; the same command goes on from what has arrived"
+    (part,) = tmp_path.iterdir()
+    assert part.name == "sam2_hiera_tiny.pt.part" and 0 < part.stat().st_size < len(CONTENT)
 
 
 def test_every_official_size_can_be_fetched_and_is_known_to_the_network() -> None:
