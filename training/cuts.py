@@ -3,7 +3,8 @@
     python -m training.cuts FOLDER... --every 8 --length 40
 
 A cut begins at every so many frames, forwards and backwards, with the objects that are there; one that would be shorter
-than half its length is left out. Printed are J of each sequence, the mean of its cuts, with its standard error.
+than half its length, or have fewer than three frames, is left out. Printed are J of each sequence, the mean of its
+cuts, with its standard error.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ import numpy as np
 import torch
 
 from sam2_ros.apps.follow import PROMPTS, follow
-from sam2_ros.apps.sequences import LabelledSequence, find_sequences, open_sequence
+from sam2_ros.apps.sequences import BadSequence, LabelledSequence, find_sequences, open_sequence
 from sam2_ros.geometry.label_files import read_labels
 from sam2_ros.network import Sam2, load_network
 
 _LEAST = 150
 """Pixels of an object that a cut begins with."""
+_FRAMES = 3
+"""Fewest of a cut: that of the prompt, one to measure, and the last, which does not count."""
 
 
 def cuts(sequence: LabelledSequence, *, every: int, length: int, backwards: bool) -> Iterator[LabelledSequence]:
@@ -32,7 +35,7 @@ def cuts(sequence: LabelledSequence, *, every: int, length: int, backwards: bool
         for first in range(0, len(sequence), every):
             frames = range(first, len(sequence) if step > 0 else -1, step)[:length]
             mask = sequence.masks[first]
-            if len(frames) < length / 2 or mask is None:
+            if len(frames) < max(_FRAMES, length / 2) or mask is None:
                 continue
             ids, areas = np.unique(read_labels(mask), return_counts=True)
             seen = tuple(int(id_) for id_, area in zip(ids, areas, strict=True) if id_ and area >= _LEAST)
@@ -42,8 +45,14 @@ def cuts(sequence: LabelledSequence, *, every: int, length: int, backwards: bool
 
 
 def measure(network: Sam2, of: Iterator[LabelledSequence], prompt: str) -> list[float]:
-    """J of each."""
-    return [follow(network, one, prompt=prompt).frames.summary().j for one in of]
+    """J of each; one in which nothing can be measured is left out, and a line says so."""
+    values = []
+    for one in of:
+        try:
+            values.append(follow(network, one, prompt=prompt).frames.summary().j)
+        except BadSequence as error:
+            print(f"left out: the cut of {one.name} that begins with {one.images[0].name}: {error}", file=sys.stderr)
+    return values
 
 
 def main() -> int:
@@ -58,8 +67,8 @@ def main() -> int:
     parser.add_argument("--length", type=int, default=40, metavar="N", help="frames of a cut (default: 40)")
     parser.add_argument("--forwards", action="store_true", help="leave out those that run backwards")
     options = parser.parse_args()
-    if options.every < 1 or options.length < 3:
-        parser.error(f"--every {options.every} --length {options.length}: at least 1 and 3")
+    if options.every < 1 or options.length < _FRAMES:
+        parser.error(f"--every {options.every} --length {options.length}: at least 1 and {_FRAMES}")
     try:
         sequences = [open_sequence(folder) for folder in find_sequences(options.folder)]
         network = load_network(options.model)
@@ -70,7 +79,7 @@ def main() -> int:
         chosen = cuts(sequence, every=options.every, length=options.length, backwards=not options.forwards)
         values = measure(network, chosen, options.prompt)
         if not values:
-            print(f"{sequence.name}: no cut begins with an object of {_LEAST} pixels", file=sys.stderr)
+            print(f"{sequence.name}: no cut to measure begins with an object of {_LEAST} pixels", file=sys.stderr)
             continue
         means.append(float(np.mean(values)))
         spread = np.std(values) / len(values) ** 0.5
