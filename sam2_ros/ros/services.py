@@ -24,7 +24,7 @@ from .worker import NoAnswer, Worker
 
 _TIMEOUT = 30.0  # seconds; a large model on a CPU takes several for one image
 _CALLS = 200  # of one service that may wait; DDS drops the oldest of more, and who made them waits for ever
-_LARGEST = 1 << 26  # bytes; at 1024 pixels an object's memory has 5 MB
+_LARGEST = 1 << 30  # bytes; an object of 70 memories at 4096 pixels, the most that parameters allow, has 590 MB
 
 Response = TypeVar(
     "Response",

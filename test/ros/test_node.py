@@ -206,8 +206,8 @@ def test_what_is_no_file_is_not_read(empty: Any, tmp_path: Path) -> None:
     """To read from a pipe would wait for ever, and with it all calls."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "huge").write_bytes(b"")
-    os.truncate(tmp_path / "huge", 1 << 30)
-    for name, reason in (("pipe", "is not a file"), ("huge", "has 1024 MiB; a file of ~/save_object has 64 at most")):
+    os.truncate(tmp_path / "huge", 1 << 31)
+    for name, reason in (("pipe", "is not a file"), ("huge", "has 2048 MiB; a file of ~/save_object has 1024 at most")):
         answer = empty.call(LoadObject, "load_object", LoadObject.Request(path=str(tmp_path / name)))
         assert not answer.success and reason in answer.message
 
