@@ -29,6 +29,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from sam2_ros.apps.figures import write
 from sam2_ros.network import DeviceError, find_device, find_dtype
 from sam2_ros.network.config import NAMED
 
@@ -36,7 +37,7 @@ from . import memory
 from .candidate import NotInstalled
 from .machine import describe, load
 from .options import count, count_or_none
-from .output import BadOutput, make_room, write
+from .output import BadOutput, make_room
 from .race import TOLERANCE, Case, Result, race
 from .registry import CANDIDATES, EAGER
 from .report import content, print_result

@@ -24,13 +24,14 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from sam2_ros.apps.figures import write
 from sam2_ros.network import find_device, load_network
 from sam2_ros.simulation.tabletop import Tabletop
 from sam2_ros.tracking import Prompt, Tracker, Tracks
 
 from .machine import describe
 from .options import count
-from .output import make_room, write
+from .output import make_room
 
 _RATE = 10
 """Images a second."""

@@ -41,7 +41,8 @@ from visualization_msgs.msg import MarkerArray
 
 from benchmark.machine import describe
 from benchmark.options import count_or_none, positive
-from benchmark.output import BadOutput, make_room, write
+from benchmark.output import BadOutput, make_room
+from sam2_ros.apps.figures import write
 from sam2_ros.msg import TrackedObjects
 from sam2_ros.ros.transport import use_large_segment
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Iterable, Sequence
@@ -16,6 +15,7 @@ from tqdm import tqdm
 
 from sam2_ros.network import CheckpointError, DeviceError, Sam2, find_device, load_network
 
+from . import figures
 from .follow import PROMPTS, Followed, follow
 from .scores import Scores
 from .sequences import BadSequence, LabelledSequence, find_sequences, open_sequence
@@ -118,11 +118,9 @@ def _make_room(options: argparse.Namespace) -> None:
     """Makes sure, before hours of work, that the figures can be written. Raises BadOption."""
     try:
         if options.json is not None:
-            options.json.parent.mkdir(parents=True, exist_ok=True)
             if options.json.is_dir():
                 raise BadOption(f"--json {options.json} is a folder; it must be a file")
-            _part(options.json).touch()
-            _part(options.json).unlink()
+            figures.make_room(options.json)
         if options.pictures is not None:
             options.pictures.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -163,17 +161,11 @@ def _measure(
 def _keep(results: Sequence[Result], options: argparse.Namespace) -> None:
     """Writes what is asked for after each sequence, so that it is there whatever comes. Raises OSError."""
     if options.json is not None:
-        _part(options.json).write_text(json.dumps(_content(results), indent=2) + "\n")
-        _part(options.json).replace(options.json)
+        figures.write(options.json, _content(results))
     if options.pictures is not None:
         last = results[-1]
         title = f"{last.sequence.name}, {options.model}, {options.prompt} prompt"
         draw_sheet(options.pictures / f"{last.sequence.name}.png", title, last.sequence, last.followed)
-
-
-def _part(file: Path) -> Path:
-    """What is written first, and takes the file's name when it is whole."""
-    return file.with_name(f"{file.name}.part")
 
 
 def _print(network: Sam2, results: Sequence[Result], options: argparse.Namespace) -> None:
