@@ -104,7 +104,8 @@ def test_ctrl_c_while_it_measures_is_one_sentence(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors == "benchmark.path: interrupted; of 2 cases there are no figures\n"
+    assert errors.splitlines()[-1] == "benchmark.path: interrupted; of 2 cases there are no figures"
+    assert "Traceback" not in errors, "what the node had logged by then may stand before it, and nothing else"
 
 
 @pytest.mark.parametrize(

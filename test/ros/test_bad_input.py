@@ -167,7 +167,7 @@ def test_a_parameter_with_which_it_cannot_start(start: Any, name: str, value: st
     [
         ("text.pt", b"this is no checkpoint", "is not a PyTorch checkpoint of plain tensors"),
         ("text.safetensors", b"this is no checkpoint", "is not a safetensors file"),
-        ("empty.pt", b"", "is not a PyTorch checkpoint of plain tensors"),
+        ("empty.pt", b"", "is not a whole checkpoint: the end of the file is missing"),
         ("picture.png", b"", "is not a checkpoint: its name must end in .pt, .pth or .safetensors"),
         ("missing.pt", None, "is neither a file nor the name of a model"),
     ],
