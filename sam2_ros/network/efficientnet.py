@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .linear import Conv1x1
+
 # expansion, kernel, stride, channels, repeats; a feature map is given out behind each stage whose flag is set
 _STAGES = (
     (1, 3, 1, 16, 1, False),
@@ -44,9 +46,9 @@ class InvertedResidual(nn.Module):
     def __init__(self, inputs: int, outputs: int, expansion: int, kernel: int, stride: int) -> None:
         super().__init__()
         width = inputs * expansion
-        self.expand = nn.Conv2d(inputs, width, 1) if expansion > 1 else nn.Identity()
+        self.expand = Conv1x1(inputs, width) if expansion > 1 else nn.Identity()
         self.depthwise = SameConv2d(width, width, kernel, stride, groups=width)
-        self.project = nn.Conv2d(width, outputs, 1)
+        self.project = Conv1x1(width, outputs)
         self.expands = expansion > 1
         self.residual = stride == 1 and inputs == outputs
 

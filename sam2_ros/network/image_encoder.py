@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from .config import Sam2Config
 from .efficientnet import EfficientNetLite0
 from .hiera import Hiera
+from .linear import Conv1x1
 
 
 class FpnNeck(nn.Module):
@@ -19,7 +20,7 @@ class FpnNeck(nn.Module):
         super().__init__()
         # The original orders its convolutions from the coarsest level to the finest.
         self.convs = nn.ModuleList(
-            nn.Sequential(OrderedDict(conv=nn.Conv2d(width, d_model, kernel_size=1))) for width in reversed(channels)
+            nn.Sequential(OrderedDict(conv=Conv1x1(width, d_model))) for width in reversed(channels)
         )
 
     def forward(self, maps: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:

@@ -41,6 +41,21 @@ class Linear(nn.Linear):
         return linear(x, self.weight, self.bias)
 
 
+class Conv1x1(nn.Conv2d):
+    """(N, inputs, h, w) to (N, outputs, h, w): each pixel's channels times a matrix.
+
+    With one thread PyTorch leaves these, and no other convolutions, to MKL.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, kernel_size=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.compiler.is_compiling() or not by_onednn(x):
+            return super().forward(x)
+        return torch.mkldnn_convolution(x, self.weight, self.bias, (0, 0), (1, 1), (1, 1), 1)
+
+
 @torch.library.custom_op("sam2_ros::linear", mutates_args=())  # which compilers leave alone
 def _multiply(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     # A tensor with gaps between its rows would be multiplied by a loop that takes three hundred times as long.

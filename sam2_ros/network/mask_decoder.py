@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .layers import MLP, Attention, LayerNorm2d
+from .linear import Conv1x1
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,8 @@ class MaskDecoder(nn.Module):
             nn.ConvTranspose2d(channels // 4, channels // 8, kernel_size=2, stride=2),
             nn.GELU(),
         )
-        self.conv_s0 = nn.Conv2d(channels, channels // 8, kernel_size=1)
-        self.conv_s1 = nn.Conv2d(channels, channels // 4, kernel_size=1)
+        self.conv_s0 = Conv1x1(channels, channels // 8)
+        self.conv_s1 = Conv1x1(channels, channels // 4)
         self.output_hypernetworks_mlps = nn.ModuleList(MLP(channels, channels, channels // 8, 3) for _ in range(4))
         self.iou_prediction_head = MLP(channels, 256, 4, 3)
         self.pred_obj_score_head = MLP(channels, channels, 1, 3)

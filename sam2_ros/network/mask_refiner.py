@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .linear import Conv1x1
+
 _WIDTHS = (16, 32, 48, 64)
 """Channels at strides 2, 4, 8 and 16."""
 _SURE = 8.0
@@ -30,7 +32,7 @@ class MaskRefiner(nn.Module):
     def __init__(self, maps: tuple[int, int], embedding: int) -> None:
         """Channels of the trunk's maps, and of the embedding."""
         super().__init__()
-        self.laterals = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in zip(maps, _WIDTHS[:2], strict=True))
+        self.laterals = nn.ModuleList(Conv1x1(a, b) for a, b in zip(maps, _WIDTHS[:2], strict=True))
         self.blocks = nn.ModuleList(
             nn.Sequential(
                 nn.Conv2d(1 + embedding + (width if level < 3 else 0), width, 3, padding=1),
@@ -40,7 +42,7 @@ class MaskRefiner(nn.Module):
             )
             for level, width in enumerate(_WIDTHS)
         )
-        self.ups = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for fine, coarse in pairwise(_WIDTHS))
+        self.ups = nn.ModuleList(Conv1x1(coarse, fine) for fine, coarse in pairwise(_WIDTHS))
         self.out = nn.Conv2d(_WIDTHS[0], 1, 3, padding=1)
         last = nn.Conv2d(_LED, 4, 3, padding=1)
         # Of each 2 x 2 pixels: the first part's features, its answer and the mask; the mask before and the picture.

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .layers import LayerNorm2d
-from .linear import Linear
+from .linear import Conv1x1, Linear
 
 
 class MaskDownSampler(nn.Module):
@@ -22,7 +22,7 @@ class MaskDownSampler(nn.Module):
                 LayerNorm2d(4 * inputs),
                 nn.GELU(),
             ]
-        self.encoder = nn.Sequential(*layers, nn.Conv2d(256, channels, kernel_size=1))
+        self.encoder = nn.Sequential(*layers, Conv1x1(256, channels))
 
     def forward(self, masks: Tensor) -> Tensor:
         return self.encoder(masks)
@@ -60,9 +60,9 @@ class MemoryEncoder(nn.Module):
     def __init__(self, channels: int, mem_dim: int) -> None:
         super().__init__()
         self.mask_downsampler = MaskDownSampler(channels)
-        self.pix_feat_proj = nn.Conv2d(channels, channels, kernel_size=1)
+        self.pix_feat_proj = Conv1x1(channels, channels)
         self.fuser = Fuser(channels)
-        self.out_proj = nn.Conv2d(channels, mem_dim, kernel_size=1)
+        self.out_proj = Conv1x1(channels, mem_dim)
 
     def forward(self, features: Tensor, masks: Tensor) -> Tensor:
         """features (N or 1, C, h, w) and masks (N, 1, 16 h, 16 w), from -10 to 10, to (N, mem_dim, h, w)."""

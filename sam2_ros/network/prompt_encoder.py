@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .layers import LayerNorm2d
+from .linear import Conv1x1
 from .position import PositionEmbeddingRandom
 
 
@@ -24,7 +25,7 @@ class PromptEncoder(nn.Module):
             nn.Conv2d(mask_channels // 4, mask_channels, kernel_size=2, stride=2),
             LayerNorm2d(mask_channels),
             nn.GELU(),
-            nn.Conv2d(mask_channels, channels, kernel_size=1),
+            Conv1x1(mask_channels, channels),
         )
         self.no_mask_embed = nn.Embedding(1, channels)
 
