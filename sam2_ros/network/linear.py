@@ -28,7 +28,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def by_onednn(x: Tensor) -> bool:
-    """Whether `linear` leaves large products to oneDNN, which has no gradients."""
+    """Whether large products and `Conv1x1` are left to oneDNN, whose products have no gradients."""
     if x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_grad_enabled():
         return False
     return not torch.is_autocast_enabled("cpu") and _onednn_is_quicker()
