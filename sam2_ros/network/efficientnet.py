@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .linear import Conv1x1
+from .convolution import Conv1x1, Conv2d
 
 # expansion, kernel, stride, channels, repeats; a feature map is given out behind each stage whose flag is set
 _STAGES = (
@@ -24,7 +24,7 @@ _STAGES = (
 )
 
 
-class SameConv2d(nn.Conv2d):
+class SameConv2d(Conv2d):
     """A convolution padded as TensorFlow's SAME, which the public weights were trained with: more at the far side.
 
     With stride 2 it pads both sides by two more than SAME pads the near one, which puts one more place before those of

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import Sam2Config
+from .convolution import Conv2d
 from .layers import MLP, attend_by_blocks
 from .linear import Linear, by_onednn
 
@@ -94,7 +95,7 @@ class PatchEmbed(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.proj = nn.Conv2d(3, channels, kernel_size=7, stride=4, padding=3)
+        self.proj = Conv2d(3, channels, kernel_size=7, stride=4, padding=3)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.proj(x).permute(0, 2, 3, 1)

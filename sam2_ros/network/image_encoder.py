@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import Sam2Config
+from .convolution import Conv1x1
 from .efficientnet import EfficientNetLite0
 from .hiera import Hiera
-from .linear import Conv1x1
 
 
 class FpnNeck(nn.Module):

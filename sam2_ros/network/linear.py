@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+_HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+
 _WORTH = 1.2
 """How many times as quick oneDNN must be: above what noise makes of two that are alike."""
 
@@ -23,15 +25,22 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     PyTorch leaves float32 to MKL, which on AMD's processors goes without AVX-512; where those have twice the rate with
     it (Zen 5), oneDNN is more than twice as quick. PyTorch offers that to its compiler alone.
     """
-    large = torch.compiler.is_compiling() or x.numel() * len(weight) >= _SMALL
+    if torch.compiler.is_compiling():
+        return _opaque(x, weight, bias) if by_onednn(x) else F.linear(x, weight, bias)
+    large = x.numel() * len(weight) >= _SMALL
     return _multiply(x, weight, bias) if large and by_onednn(x) else F.linear(x, weight, bias)
 
 
-def by_onednn(x: Tensor) -> bool:
-    """Whether large products and `Conv1x1` are left to oneDNN, whose products have no gradients."""
+def may_be_onednn(x: Tensor) -> bool:
+    """Whether oneDNN can take products with x as PyTorch offers them: without gradients, in float32."""
     if x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_grad_enabled():
         return False
-    return not torch.is_autocast_enabled("cpu") and _onednn_is_quicker()
+    return _HAS_ONEDNN and not torch.is_autocast_enabled("cpu")
+
+
+def by_onednn(x: Tensor) -> bool:
+    """Whether it is the quicker library for large ones."""
+    return may_be_onednn(x) and _onednn_is_quicker()
 
 
 class Linear(nn.Linear):
@@ -41,22 +50,6 @@ class Linear(nn.Linear):
         return linear(x, self.weight, self.bias)
 
 
-class Conv1x1(nn.Conv2d):
-    """(N, inputs, h, w) to (N, outputs, h, w): each pixel's channels times a matrix.
-
-    With one thread PyTorch leaves these, and no other convolutions, to MKL.
-    """
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs, kernel_size=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        if torch.compiler.is_compiling() or not by_onednn(x):
-            return super().forward(x)
-        return torch.mkldnn_convolution(x, self.weight, self.bias, (0, 0), (1, 1), (1, 1), 1)
-
-
-@torch.library.custom_op("sam2_ros::linear", mutates_args=())  # which compilers leave alone
 def _multiply(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     # A tensor with gaps between its rows would be multiplied by a loop that takes three hundred times as long.
     x, weight = x.contiguous(), weight if weight.T.is_contiguous() else weight.contiguous()
@@ -64,7 +57,13 @@ def _multiply(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return product
 
 
-@_multiply.register_fake
+@torch.library.custom_op("sam2_ros::linear", mutates_args=())
+def _opaque(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """The same for compilers, which leave it alone. To call it costs 60 microseconds more."""
+    return _multiply(x, weight, bias)
+
+
+@_opaque.register_fake
 def _(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return x.new_empty(*x.shape[:-1], len(weight))
 
@@ -77,8 +76,6 @@ def _onednn_is_quicker() -> bool:
 @cache
 def _measure() -> bool:
     """Whether oneDNN is quicker; measured once in a process, which takes some milliseconds."""
-    if not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")):
-        return False
     x, weight = torch.ones(512, 256), torch.ones(512, 256)
     seconds = [[_seconds(product, x, weight) for product in (F.linear, _multiply)] for _ in range(8)]
     plain, onednn = map(min, zip(*seconds[1:], strict=True))  # the first is warm-up

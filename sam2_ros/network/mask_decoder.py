@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .convolution import Conv1x1
 from .layers import MLP, Attention, LayerNorm2d
-from .linear import Conv1x1
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .linear import Conv1x1
+from .convolution import Conv1x1, Conv2d
 
 _WIDTHS = (16, 32, 48, 64)
 """Channels at strides 2, 4, 8 and 16."""
@@ -35,21 +35,21 @@ class MaskRefiner(nn.Module):
         self.laterals = nn.ModuleList(Conv1x1(a, b) for a, b in zip(maps, _WIDTHS[:2], strict=True))
         self.blocks = nn.ModuleList(
             nn.Sequential(
-                nn.Conv2d(1 + embedding + (width if level < 3 else 0), width, 3, padding=1),
+                Conv2d(1 + embedding + (width if level < 3 else 0), width, 3, padding=1),
                 nn.ReLU(),
-                nn.Conv2d(width, width, 3, padding=1),
+                Conv2d(width, width, 3, padding=1),
                 nn.ReLU(),
             )
             for level, width in enumerate(_WIDTHS)
         )
         self.ups = nn.ModuleList(Conv1x1(coarse, fine) for fine, coarse in pairwise(_WIDTHS))
-        self.out = nn.Conv2d(_WIDTHS[0], 1, 3, padding=1)
-        last = nn.Conv2d(_LED, 4, 3, padding=1)
+        self.out = Conv2d(_WIDTHS[0], 1, 3, padding=1)
+        last = Conv2d(_LED, 4, 3, padding=1)
         # Of each 2 x 2 pixels: the first part's features, its answer and the mask; the mask before and the picture.
         self.lead = nn.Sequential(
-            nn.Conv2d(_WIDTHS[0] + 2 + 4 * (1 + 3), _LED, 3, padding=1),
+            Conv2d(_WIDTHS[0] + 2 + 4 * (1 + 3), _LED, 3, padding=1),
             nn.ReLU(),
-            nn.Conv2d(_LED, _LED, 3, padding=1),
+            Conv2d(_LED, _LED, 3, padding=1),
             nn.ReLU(),
             last,
         )

@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .convolution import Conv1x1, Conv2d
 from .layers import LayerNorm2d
-from .linear import Conv1x1, Linear
+from .linear import Linear
 
 
 class MaskDownSampler(nn.Module):
@@ -18,7 +19,7 @@ class MaskDownSampler(nn.Module):
         layers: list[nn.Module] = []
         for inputs in (1, 4, 16, 64):
             layers += [
-                nn.Conv2d(inputs, 4 * inputs, kernel_size=3, stride=2, padding=1),
+                Conv2d(inputs, 4 * inputs, kernel_size=3, stride=2, padding=1),
                 LayerNorm2d(4 * inputs),
                 nn.GELU(),
             ]
@@ -33,7 +34,7 @@ class CXBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.dwconv = nn.Conv2d(channels, channels, kernel_size=7, padding=3, groups=channels)
+        self.dwconv = Conv2d(channels, channels, kernel_size=7, padding=3, groups=channels)
         self.norm = LayerNorm2d(channels)
         self.pwconv1 = Linear(channels, 4 * channels)
         self.pwconv2 = Linear(4 * channels, channels)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from .convolution import Conv1x1, Conv2d
 from .layers import LayerNorm2d
-from .linear import Conv1x1
 from .position import PositionEmbeddingRandom
 
 
@@ -19,10 +19,10 @@ class PromptEncoder(nn.Module):
         self.point_embeddings = nn.ModuleList(nn.Embedding(1, channels) for _ in range(4))
         self.not_a_point_embed = nn.Embedding(1, channels)
         self.mask_downscaling = nn.Sequential(
-            nn.Conv2d(1, mask_channels // 4, kernel_size=2, stride=2),
+            Conv2d(1, mask_channels // 4, kernel_size=2, stride=2),
             LayerNorm2d(mask_channels // 4),
             nn.GELU(),
-            nn.Conv2d(mask_channels // 4, mask_channels, kernel_size=2, stride=2),
+            Conv2d(mask_channels // 4, mask_channels, kernel_size=2, stride=2),
             LayerNorm2d(mask_channels),
             nn.GELU(),
             Conv1x1(mask_channels, channels),

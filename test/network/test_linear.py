@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sam2_ros.network import linear as module
 from sam2_ros.network.layers import Attention, attend_by_blocks
-from sam2_ros.network.linear import Conv1x1, Linear, by_onednn, linear
+from sam2_ros.network.linear import Linear, by_onednn, linear
 
 
 @pytest.fixture(params=[True, False], ids=["oneDNN", "PyTorch"])
@@ -45,30 +45,6 @@ def test_a_layer_over_more_than_two_dimensions(onednn: bool) -> None:
     layer, x = Linear(24, 16), torch.randn(2, 3, 5, 24)
     torch.testing.assert_close(layer(x), F.linear(x, layer.weight, layer.bias), rtol=0, atol=1e-5)
     torch.testing.assert_close(layer(x[:0]), torch.empty(0, 3, 5, 16))
-
-
-@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-def test_a_convolution_by_library(onednn: bool, memory_format: torch.memory_format) -> None:
-    layer, x = Conv1x1(24, 16), torch.randn(2, 24, 5, 7).to(memory_format=memory_format)
-    expected = torch.einsum("oc,nchw->nohw", layer.weight[:, :, 0, 0], x) + layer.bias[:, None, None]
-    torch.testing.assert_close(layer(x), expected, rtol=0, atol=1e-5)
-    torch.testing.assert_close(layer(x[:, :, 1:4, 2:]), expected[:, :, 1:4, 2:], rtol=0, atol=1e-5)
-    torch.testing.assert_close(layer(x[:0]), torch.empty(0, 16, 5, 7))
-    assert layer(x).is_contiguous(memory_format=memory_format)
-
-
-def test_a_convolution_with_one_thread_is_not_left_to_mkl(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_onednn_is_quicker", lambda: True)
-    layer, x, threads = Conv1x1(24, 16), torch.randn(2, 24, 5, 7), torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.inference_mode(), torch.profiler.profile(acc_events=True) as profile:
-            layer(x)
-    finally:
-        torch.set_num_threads(threads)
-    names = {event.key for event in profile.key_averages()}
-    assert "aten::mkldnn_convolution" in names
-    assert "aten::_slow_conv2d_forward" not in names
 
 
 def test_attention_by_blocks(onednn: bool) -> None:

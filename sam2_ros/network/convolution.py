@@ -1,0 +1,58 @@
+"""Convolutions, on a CPU with weights that are laid out for it once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .linear import by_onednn, may_be_onednn
+
+
+class Conv2d(nn.Conv2d):
+    """(N, inputs, h, w) to (N, outputs, h', w').
+
+    PyTorch leaves most convolutions to oneDNN, and has it lay out the weights anew for each image, which for a map of
+    few pixels and many channels takes a third of the time. Here it is done once, until the weights change.
+    """
+
+    _laid_out: tuple[tuple[int, int], Tensor] | None = None
+    """Of which weights, and as oneDNN has them."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.compiler.is_compiling() or not self._by_onednn(x):
+            return super().forward(x)
+        convolve = torch.ops.mkldnn._convolution_pointwise
+        where = self.padding, self.stride, self.dilation, self.groups
+        y: Tensor = convolve(x, self._weight_for(x), self.bias, *where, "none", [], "")
+        return y
+
+    def _by_onednn(self, x: Tensor) -> bool:
+        # Weights that were made in inference mode do not tell when they change.
+        return may_be_onednn(x) and x.numel() > 0 and not self.weight.is_inference()
+
+    def _weight_for(self, x: Tensor) -> Tensor:
+        weight = self.weight
+        which = weight.data_ptr(), weight._version
+        if self._laid_out is None or self._laid_out[0] != which:
+            lay_out = torch.ops.mkldnn._reorder_convolution_weight
+            where = self.padding, self.stride, self.dilation, self.groups
+            self._laid_out = which, lay_out(weight, *where, x.shape)
+        return self._laid_out[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_laid_out": None}  # which PyTorch can neither copy nor write
+
+
+class Conv1x1(Conv2d):
+    """(N, inputs, h, w) to (N, outputs, h, w): each pixel's channels times a matrix.
+
+    With one thread PyTorch leaves these, and no other convolutions, to MKL; here it is the quicker library.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, kernel_size=1)
+
+    def _by_onednn(self, x: Tensor) -> bool:
+        return super()._by_onednn(x) and by_onednn(x)

@@ -1,0 +1,136 @@
+"""Convolutions whose weights are laid out once: the same as PyTorch's, also after the weights have changed."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from sam2_ros.network import linear
+from sam2_ros.network.convolution import Conv1x1, Conv2d
+
+
+@pytest.fixture(params=[True, False], ids=["oneDNN", "PyTorch"], autouse=True)
+def onednn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[bool]:
+    """Which library is said to be the quicker one for 1 x 1."""
+    monkeypatch.setattr(linear, "_onednn_is_quicker", lambda: request.param)
+    torch.manual_seed(0)
+    yield request.param
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@torch.inference_mode()
+def test_each_pixels_channels_times_a_matrix(memory_format: torch.memory_format) -> None:
+    layer, x = Conv1x1(24, 16), torch.randn(2, 24, 5, 7).to(memory_format=memory_format)
+    expected = torch.einsum("oc,nchw->nohw", layer.weight[:, :, 0, 0], x) + layer.bias[:, None, None]
+    torch.testing.assert_close(layer(x), expected, rtol=0, atol=1e-5)
+    torch.testing.assert_close(layer(x[:, :, 1:4, 2:]), expected[:, :, 1:4, 2:], rtol=0, atol=1e-5)
+    torch.testing.assert_close(layer(x[:0]), torch.empty(0, 16, 5, 7))
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Conv2d(12, 8, 3, padding=1),
+        Conv2d(12, 8, 5, stride=2, padding=2, bias=False),
+        Conv2d(12, 12, 7, padding=3, groups=12),
+        Conv2d(12, 24, 2, stride=2, dilation=2),
+    ],
+    ids=["3 x 3", "stride", "each channel by itself", "dilation"],
+)
+@torch.inference_mode()
+def test_the_same_as_pytorchs(layer: Conv2d, memory_format: torch.memory_format) -> None:
+    for size in ((2, 12, 9, 11), (1, 12, 16, 16), (3, 12, 5, 40)):
+        x = torch.randn(size).to(memory_format=memory_format)
+        expected = F.conv2d(x, layer.weight, layer.bias, layer.stride, layer.padding, layer.dilation, layer.groups)
+        torch.testing.assert_close(layer(x), expected, rtol=0, atol=1e-5)
+
+
+def test_the_quicker_library_multiplies(onednn: bool) -> None:
+    """With one thread PyTorch itself would leave it to MKL."""
+    layer, x, threads = Conv1x1(24, 16), torch.randn(2, 24, 5, 7), torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.inference_mode(), torch.profiler.profile(acc_events=True) as profile:
+            layer(x)
+    finally:
+        torch.set_num_threads(threads)
+    names = {event.key for event in profile.key_averages()}
+    assert ("mkldnn::_convolution_pointwise" in names) == onednn
+
+
+def test_weights_are_laid_out_once() -> None:
+    layer, x = Conv2d(4, 8, 3), torch.randn(1, 4, 8, 8)
+    with torch.inference_mode(), torch.profiler.profile(acc_events=True) as profile:
+        for _ in range(3):
+            layer(x)
+    times = {event.key: event.count for event in profile.key_averages()}
+    assert times["mkldnn::_convolution_pointwise"] == 3
+    assert times["mkldnn::_reorder_convolution_weight"] == 1
+
+
+def _change(layer: Conv2d) -> None:
+    with torch.no_grad():
+        layer.weight.mul_(2)
+
+
+def _load(layer: Conv2d) -> None:
+    layer.load_state_dict({name: value + 1 for name, value in layer.state_dict().items()})
+
+
+def _assign(layer: Conv2d) -> None:
+    layer.load_state_dict({name: value + 1 for name, value in layer.state_dict().items()}, assign=True)
+
+
+def _learn(layer: Conv2d) -> None:
+    layer(torch.randn(1, 4, 6, 6)).sum().backward()
+    torch.optim.SGD(layer.parameters(), 0.1).step()
+
+
+@pytest.mark.parametrize("change", [_change, _load, _assign, _learn])
+def test_changed_weights_count(change: object) -> None:
+    layer, x = Conv2d(4, 8, 3), torch.randn(1, 4, 6, 6)
+    with torch.inference_mode():
+        before = layer(x)
+    change(layer)
+    with torch.inference_mode():
+        after = layer(x)
+    torch.testing.assert_close(after, F.conv2d(x, layer.weight, layer.bias), rtol=0, atol=1e-5)
+    assert (after - before).abs().max() > 1e-2
+
+
+def test_a_copy_has_weights_of_its_own() -> None:
+    layer, x = Conv2d(4, 8, 3), torch.randn(1, 4, 6, 6)
+    with torch.inference_mode():
+        before = layer(x)
+        other = copy.deepcopy(layer)
+        other.weight.zero_()
+        torch.testing.assert_close(other(x), layer.bias.view(1, 8, 1, 1).expand(1, 8, 4, 4))
+        torch.testing.assert_close(layer(x), before)
+
+
+def test_weights_that_were_made_in_inference_mode() -> None:
+    with torch.inference_mode():
+        layer, x = Conv2d(4, 8, 3), torch.randn(1, 4, 6, 6)
+        for _ in range(2):
+            torch.testing.assert_close(layer(x), F.conv2d(x, layer.weight, layer.bias), rtol=0, atol=1e-5)
+            layer.weight.mul_(2)
+
+
+def test_what_onednn_cannot_do_is_left_to_pytorch() -> None:
+    layer, x = Conv2d(4, 8, 3), torch.randn(1, 4, 6, 6)
+    layer(x).sum().backward()
+    assert layer.weight.grad is not None, "gradients"
+    with torch.inference_mode():
+        assert layer.to(torch.bfloat16)(x.bfloat16()).dtype == torch.bfloat16
+
+
+def test_compilers_take_a_convolution_whole() -> None:
+    layer, x = Conv2d(4, 8, 3), torch.randn(1, 4, 6, 6)
+    with torch.inference_mode():
+        compiled = torch.compile(layer, backend="eager", fullgraph=True)
+        torch.testing.assert_close(compiled(x), layer(x), rtol=0, atol=1e-5)
