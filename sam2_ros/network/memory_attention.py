@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import cast
 
@@ -13,6 +14,9 @@ from .config import Sam2Config
 from .layers import Attention, attend_by_blocks
 from .linear import Linear, by_onednn
 from .position import rotary_table, rotate_, sine_grid
+
+_TOKENS = 1024
+"""Of an image's, for how many objects' together a CPU's cache has room."""
 
 
 def _find_kernel() -> Callable[..., Tensor] | None:
@@ -38,6 +42,15 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tens
     """Single-head attention of (N, L, C). The fused kernels want a dimension for heads, even for one."""
     mask = None if mask is None else mask[:, None, None]
     return F.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None], attn_mask=mask)[:, 0]
+
+
+def _attend_one_by_one(q: Tensor, k: Tensor, memory: Tensor, used: Tensor | None, pointer_tokens: int) -> Tensor:
+    """What N objects' features find in memory: (N, L, mem_dim); arguments as in `RotaryCrossAttention`."""
+    if used is None:
+        return torch.stack([attend_by_blocks(*one) for one in zip(q, k, memory, strict=True)])
+    kept = _mask(used, k.shape[1], pointer_tokens)
+    objects = zip(q, k, memory, kept, strict=True)
+    return torch.stack([attend_by_blocks(q, k[some], values[some]) for q, k, values, some in objects])
 
 
 def _mask(used: Tensor, tokens: int, pointer_tokens: int) -> Tensor:
@@ -68,9 +81,8 @@ class RotaryCrossAttention(Attention):
         q, k = rotate_(self.q_proj(x), table), self.k_proj(memory + place)
         # One table serves every remembered frame.
         rotate_(k[:, : k.shape[1] - pointer_tokens].unflatten(1, (-1, len(table))), table)
-        if _one_by_one(x):
-            kept = slice(None) if used is None else _mask(used, k.shape[1], pointer_tokens)[0]
-            summed = attend_by_blocks(q[0], k[0, kept], memory[0, kept])[None]
+        if _few_at_a_time(x):
+            summed = _attend_one_by_one(q, k, memory, used, pointer_tokens)
         elif _kernel is not None and by_kernel(x, memory.shape[2]):
             summed = _kernel(q, k, memory, used, pointer_tokens)
         else:
@@ -120,10 +132,11 @@ class MemoryAttention(nn.Module):
         x = x + 0.1 * place_in_image.to(x.dtype)
         # Until here, and through half a layer, the objects of one image share everything.
         x = self._layer(0).look(x, table).expand(len(memory), -1, -1)
-        if _one_by_one(x):
-            each = [None] * len(x) if used is None else used.split(1)
-            objects = zip(x.split(1), memory.split(1), place.split(1), each, strict=True)
-            x = torch.cat([self._remember(x, m, p, table, pointer_tokens, own) for x, m, p, own in objects])
+        if _few_at_a_time(x):
+            few = max(1, _TOKENS // x.shape[1])
+            each = [None] * math.ceil(len(x) / few) if used is None else used.split(few)
+            parts = zip(x.split(few), memory.split(few), place.split(few), each, strict=True)
+            x = torch.cat([self._remember(x, m, p, table, pointer_tokens, own) for x, m, p, own in parts])
         else:
             x = self._remember(x, memory, place, table, pointer_tokens, used)
         return x.transpose(1, 2).unflatten(2, (height, width))
@@ -144,6 +157,6 @@ class MemoryAttention(nn.Module):
         return cast(MemoryAttentionLayer, self.layers[index])
 
 
-def _one_by_one(x: Tensor) -> bool:
-    """Whether objects are better taken one after the other: a CPU's cache holds what one of them needs."""
+def _few_at_a_time(x: Tensor) -> bool:
+    """Whether objects are better taken a few at a time: a CPU's cache holds what they need."""
     return x.device.type == "cpu" and not torch.is_grad_enabled()
