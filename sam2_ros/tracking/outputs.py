@@ -74,7 +74,9 @@ class Outputs:
         for record, view, search, (visible, area, score) in zip(records, before, searches, seen, strict=True):
             share = area / (frame.height * frame.width)
             record.views[frame.number] = View.after(view, frame.stamp, share, score, *search, in_view=bool(visible))
-        return Look(rows, logits, masks & in_view[:, None, None], in_view, measures.only(in_view))
+        if not all(visible for visible, _, _ in seen):
+            masks = masks & in_view[:, None, None]
+        return Look(rows, logits, masks, in_view, measures.only(in_view))
 
     def _next_searches(
         self, rows: Sequence[int], before: Sequence[View | None], in_view: Tensor, frame: Frame
