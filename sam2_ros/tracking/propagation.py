@@ -21,7 +21,7 @@ from sam2_ros.network import NO_OBJECT, Choice, Features, Sam2, enlarge, overlap
 from .errors import BadPrompt
 from .history import Frame
 from .memory import MemoryBank
-from .sight import mask_input, paste, pictures, place, point_input, resample, see
+from .sight import Looks, mask_input, paste, pictures, place, point_input, resample, see
 from .tracks import Prompt, Readings
 from .visibility import View
 
@@ -94,12 +94,13 @@ class Propagation:
         frame: Frame,
         views: Sequence[View],
         wary: Sequence[bool],
+        needed: Sequence[float],
         before: Frame | None,
     ) -> None:
         """Tracks the objects of these rows onto a frame and remembers the answers.
 
-        views: of each on the frame before; wary: of which objects a mask of all of it is not believed; before: that
-        frame, its image alone.
+        views: of each on the frame before; wary: of which objects a mask of all of it is not believed; needed: object
+        score logits up to which they are not shown; before: that frame, its image alone.
         """
         regions = [view.region for view in views]
         features = see(self._network, frame, regions, self._size)
@@ -111,7 +112,7 @@ class Propagation:
         )
         self._store(rows, choice, regions, frame)
         if choice.embedding is not None:
-            self._refine(rows, choice.embedding, frame, views, before)
+            self._refine(rows, choice.embedding, frame, views, needed, before)
         if memory is None:
             memory = self._remember(rows, features, choice, frame)
         self._bank.write(rows, frame.number, memory, choice.pointer, conditioning=False)
@@ -140,29 +141,28 @@ class Propagation:
         begins = view is None
         forgotten = [n for n, prompt in enumerate(prompts) if prompt.replace or prompt.mask is not None]
         prompts = prompts[forgotten[-1] if forgotten else 0 :]
-        region = self._region(frame, prompts, view, others)
+        looks = Looks(self._network, frame, self._size)
+        region = self._region(looks, prompts, view, others)
         expected = None
         if view is not None and view.expected is not None:
             expected = view.region.mask_in(region, view.expected)
-        features = see(self._network, frame, [region], self._size)
-        choice, readings = self._answer([] if begins else [row], frame, region, features, prompts, expected)
+        choice, readings = self._answer([] if begins else [row], looks, region, prompts, expected)
         drawn = prompts[-1].mask
         self._store([row], choice, [region], frame, drawn=drawn is not None)
         if drawn is not None:
             self._look_at(row, drawn, frame)
         elif choice.embedding is not None:
             # What was there a frame ago is what the prompt may be meant to change.
-            self._refine([row], choice.embedding, frame, [], None)
-        memory = self._remember([row], features, choice, frame)
+            self._refine([row], choice.embedding, frame, [], [-np.inf], None)
+        memory = self._remember([row], looks.at(region), choice, frame)
         conditioning = begins or self._corrections_condition
         self._bank.write([row], frame.number, memory, choice.pointer, conditioning=conditioning)
         return readings
 
     def preview(self, frame: Frame, prompt: Prompt, others: Sequence[View]) -> Readings:
         """The answer to a prompt that starts nothing; others: of the objects in view on this frame."""
-        region = self._region(frame, [prompt], None, others)
-        features = see(self._network, frame, [region], self._size)
-        return self._answer([], frame, region, features, [prompt])[1]
+        looks = Looks(self._network, frame, self._size)
+        return self._answer([], looks, self._region(looks, [prompt], None, others), [prompt])[1]
 
     def place(self, rows: Sequence[int], frame: Frame) -> Tensor:
         """(N, H, W) logits of the answers in these rows, where they lie in the frame; of search regions, without what
@@ -180,10 +180,11 @@ class Propagation:
         return placed
 
     def _region(
-        self, frame: Frame, prompts: Sequence[Prompt], view: View | None, others: Sequence[View]
+        self, looks: Looks, prompts: Sequence[Prompt], view: View | None, others: Sequence[View]
     ) -> SearchRegion:
         """Where prompts of one object are to be answered; view: of it on the frame before; others: of other objects in
         view on this one."""
+        frame = looks.frame
         if frame.image is None:
             return WHOLE
         size, context = (frame.height, frame.width), self._network.config.search_context
@@ -200,12 +201,12 @@ class Propagation:
             region = view.region
         else:
             # Where another took an object's place, a click for the object means just that place.
-            region = self._glance(frame, prompts, clicks, others if view is None else [])
+            region = self._glance(looks, prompts, clicks, others if view is None else [])
         return region.around_points(clicks, *size)
 
     def _glance(
         self,
-        frame: Frame,
+        looks: Looks,
         prompts: Sequence[Prompt],
         clicks: Sequence[tuple[float, float]],
         others: Sequence[View],
@@ -220,8 +221,8 @@ class Propagation:
         for scale in _TRIED if clicks else _TRIED[:1]:
             region = SearchRegion(scale=scale)
             for _ in range(2):
-                region = region.around_points(clicks, frame.height, frame.width)
-                found, promise = self._promise(frame, first, region, others)
+                region = region.around_points(clicks, looks.frame.height, looks.frame.width)
+                found, promise = self._promise(looks, first, region, others)
                 if found is None:
                     break
                 seen, region = region, found
@@ -232,14 +233,15 @@ class Propagation:
         return best
 
     def _promise(
-        self, frame: Frame, prompts: Sequence[Prompt], region: SearchRegion, others: Sequence[View]
+        self, looks: Looks, prompts: Sequence[Prompt], region: SearchRegion, others: Sequence[View]
     ) -> tuple[SearchRegion | None, float]:
         """The region of what prompts of a new object find in this one, None for nothing, and how good that is: its
         predicted IoU, the less the more its object differs from what is usual in a region of this size or is what
         another object is already, and a little more for what is larger, because who clicks means a whole more often
         than a part.
         """
-        choice, _ = self._answer([], frame, region, see(self._network, frame, [region], self._size), prompts)
+        frame = looks.frame
+        choice, _ = self._answer([], looks, region, prompts)
         mask = (place(choice.logits, frame, [region])[0] > 0).cpu().numpy()
         box = box_around(mask)
         if box is None:
@@ -259,18 +261,17 @@ class Propagation:
     def _answer(
         self,
         row: Sequence[int],
-        frame: Frame,
+        looks: Looks,
         region: SearchRegion,
-        features: Features,
         prompts: Sequence[Prompt],
         expected: NDArray[np.bool_] | None = None,
     ) -> tuple[Choice, Readings]:
         """Prompts of one object on one frame, at least one; each goes on from the answer to those before it.
 
-        row: of the object, empty if it has no memory of earlier frames; features: of the region;
-        expected: in it, as in `View`.
+        row: of the object, empty if it has no memory of earlier frames; region: where it is looked for; expected: in
+        that, as in `View`.
         """
-        network = self._network
+        network, frame, features = self._network, looks.frame, looks.at(region)
         # A mask is an answer by itself; it can only be the first.
         drawn = prompts[0].mask is not None
         if row and not (drawn and len(prompts) == 1):
@@ -342,21 +343,31 @@ class Propagation:
         self.sights[row] = replace(self.sights[row], crop=crop)
 
     def _refine(
-        self, rows: Sequence[int], embedding: Tensor, frame: Frame, views: Sequence[View], before: Frame | None
+        self,
+        rows: Sequence[int],
+        embedding: Tensor,
+        frame: Frame,
+        views: Sequence[View],
+        needed: Sequence[float],
+        before: Frame | None,
     ) -> None:
-        """Looks at the masks in these rows once more, from close by.
+        """Looks at the masks in these rows once more, from close by, unless they are neither shown nor remembered.
 
         embedding: (N, C / 8, S / 4, S / 4) of each; views: of each on the frame `before`, empty where what was there is
-        of no account.
+        of no account; needed: as in `follow`.
         """
         regions = [self.sights[row].region for row in rows]
-        (masks,) = download(self.logits[self._index(rows), 0] > 0)
+        masks, scores = download(self.logits[self._index(rows), 0] > 0, self.scores[self._index(rows)])
+        wanted = scores > np.minimum(needed, 0)
         earlier = {
             n: Earlier.of(view.close_up, view.region, view.expected, masks[n])
             for n, view in enumerate(views)
             if view.close_up is not None and view.expected is not None
         }
-        boxes = [region.box_of(mask, *frame.seen) for region, mask in zip(regions, masks, strict=True)]
+        boxes = [
+            region.box_of(mask, *frame.seen) if one else None
+            for region, mask, one in zip(regions, masks, wanted, strict=True)
+        ]
         found = {n: SearchRegion.around(box, *frame.seen, _CLOSE) for n, box in enumerate(boxes) if box is not None}
         if frame.image is None or not found:
             return

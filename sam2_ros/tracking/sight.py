@@ -42,13 +42,29 @@ def see(network: Sam2, frame: Frame, regions: Sequence[SearchRegion], size: int)
     return network.encode_image(pictures(network, frame.image, regions, size))
 
 
+class Looks:
+    """What is seen of one region or another of a frame, each of which is encoded only once."""
+
+    def __init__(self, network: Sam2, frame: Frame, size: int) -> None:
+        """size: edge of the network's input in pixels."""
+        self.frame = frame
+        self._network = network
+        self._size = size
+        self._seen: dict[SearchRegion, Features] = {}
+
+    def at(self, region: SearchRegion) -> Features:
+        if region not in self._seen:
+            self._seen[region] = see(self._network, self.frame, [region], self._size)
+        return self._seen[region]
+
+
 def pictures(network: Sam2, image: Tensor, regions: Sequence[SearchRegion], size: int) -> Tensor:
     """The network's input (N, 3, size, size) of N regions of an image (1, H, W, 3)."""
     cuts = []
     for region in regions:
         x0, y0, x1, y1 = region.pixels(*image.shape[1:3])
-        cuts.append(network.prepare(image[:, y0:y1, x0:x1], size))
-    return torch.cat(cuts)
+        cuts.append(image[0, y0:y1, x0:x1])
+    return network.prepare(cuts, size)
 
 
 def paste(
@@ -86,12 +102,16 @@ def resample(
         wide, high = right - left, bottom - top
         ways.append(
             [
-                [(x1 - x0) / wide, 0, (x0 + x1 - left - right) / wide],
-                [0, (y1 - y0) / high, (y0 + y1 - top - bottom) / high],
+                [(x1 - x0) / wide, (x0 + x1 - left - right) / wide],
+                [(y1 - y0) / high, (y0 + y1 - top - bottom) / high],
             ]
         )
-    shape = [*maps.shape[:2], size, size]
-    grid = F.affine_grid(upload(np.array(ways, np.float32), maps.device), shape, align_corners=False)
+    zoom, shift = upload(np.array(ways, np.float32), maps.device).unsqueeze(3).unbind(2)
+    middles = (2 * torch.arange(size, device=maps.device) + 1) / size - 1
+    # Not by F.affine_grid: a product with a matrix for every pixel, where each column has one x and each row one y.
+    x, y = (zoom * middles + shift).unbind(1)
+    shape = len(maps), size, size
+    grid = torch.stack((x[:, None, :].expand(shape), y[:, :, None].expand(shape)), dim=3)
     return F.grid_sample(maps, grid, padding_mode=beyond, align_corners=False)
 
 

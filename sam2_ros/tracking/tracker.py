@@ -319,7 +319,9 @@ class Tracker:
         if searched:
             views = [before[row] for row in searched]
             lost = [self._thresholds.state(view, frame.stamp) == State.LOST and view.share < _SMALL for view in views]
-            self._propagation.follow(searched, frame, views, wary=lost, before=self._history.before(frame.number))
+            needed = [self._thresholds.score(view) for view in views]
+            before_it = self._history.before(frame.number)
+            self._propagation.follow(searched, frame, views, wary=lost, needed=needed, before=before_it)
         if resting := [row for row in before if row not in searched]:
             self._propagation.rest(resting, [before[row] for row in resting])
 
@@ -389,7 +391,7 @@ def track_together(
     pixels = [upload(image, network.device).unsqueeze(0) for image in images]
     encoded: list[Features | None] = [None] * len(pixels)
     if not network.config.search_context:
-        features = network.encode_image(torch.cat([network.prepare(one, size) for one in pixels]))
+        features = network.encode_image(network.prepare([one[0] for one in pixels], size))
         fine, middle, top = (maps.split(1) for maps in (features.fine, features.middle, features.top))
         encoded = [Features(*own) for own in zip(fine, middle, top, strict=True)]
     together = zip(trackers, encoded, pixels, stamps, strict=True)

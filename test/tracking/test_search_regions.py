@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -14,12 +15,12 @@ import torch
 
 from sam2_ros.geometry.motion import CloseUp
 from sam2_ros.geometry.search_region import SearchRegion
-from sam2_ros.network import Answer, Sam2, Sam2Config
-from sam2_ros.tracking import BadPrompt, Prompt, Tracker, propagation
+from sam2_ros.network import Answer, Features, Sam2, Sam2Config
+from sam2_ros.tracking import BadPrompt, Prompt, Tracker, propagation, sight
 from sam2_ros.tracking.history import Frame
 from sam2_ros.tracking.outputs import Outputs
 from sam2_ros.tracking.propagation import Sight
-from sam2_ros.tracking.sight import mask_input, picture, place, point_input, resample, see
+from sam2_ros.tracking.sight import Looks, mask_input, picture, place, point_input, resample, see
 from sam2_ros.tracking.visibility import Thresholds, View
 
 HEIGHT, WIDTH, SIZE = 120, 160, 64
@@ -147,7 +148,7 @@ def test_what_a_click_finds_is_looked_at_again_before_it_is_believed(
            for size in (10, 60)}  # fmt: skip
     looked: list[float] = []
 
-    def answer(row: Any, frame: Frame, region: SearchRegion, *_: Any) -> tuple[Any, None]:
+    def answer(row: Any, looks: Looks, region: SearchRegion, *_: Any) -> tuple[Any, None]:
         looked.append(region.scale)
         size = 60 if region.scale > 0.5 else 10
         sure = 0.6 if size == 60 else 0.2 if abs(region.scale - own[10].scale) < 0.01 else 0.99
@@ -156,9 +157,24 @@ def test_what_a_click_finds_is_looked_at_again_before_it_is_believed(
     propagation = tracker._propagation
     monkeypatch.setattr(propagation, "_answer", answer)
     prompt = Prompt(points=np.array([middle], np.float32), labels=np.array([1], np.int32))
-    region = propagation._glance(tracker._history.newest, [prompt], [middle], [])
+    region = propagation._glance(Looks(region_network, tracker._history.newest, SIZE), [prompt], [middle], [])
     assert region.scale == pytest.approx(own[60].scale, rel=0.1)
     assert len(looked) == 10, "five sizes, twice"
+
+
+def test_no_region_is_encoded_twice_for_a_click(region_network: Sam2, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[SearchRegion] = []
+
+    def watched(network: Sam2, frame: Frame, regions: Sequence[SearchRegion], size: int) -> Features:
+        encoded.extend(regions)
+        return see(network, frame, regions, size)
+
+    tracker = Tracker(region_network, capacity=1)
+    tracker.track(image(0), 0)
+    monkeypatch.setattr(sight, "see", watched)
+    tracker.prompt(Prompt(points=np.array([(80, 60)], np.float32), labels=np.array([1], np.int32)))
+    assert len(encoded) > 5, "several sizes are tried"
+    assert len(encoded) == len(set(encoded))
 
 
 def test_what_is_an_object_already_is_not_what_a_click_on_a_new_one_means(
@@ -168,7 +184,7 @@ def test_what_is_an_object_already_is_not_what_a_click_on_a_new_one_means(
     tracker = Tracker(region_network, capacity=1)
     tracker.track(image(0), 0)
 
-    def answer(row: Any, frame: Frame, region: SearchRegion, *_: Any) -> tuple[Any, None]:
+    def answer(row: Any, looks: Looks, region: SearchRegion, *_: Any) -> tuple[Any, None]:
         size = 60 if region.scale > 0.5 else 10
         return SimpleNamespace(logits=_square(size, region), iou=torch.tensor([0.9 if size == 60 else 0.88])), None
 
@@ -177,7 +193,8 @@ def test_what_is_an_object_already_is_not_what_a_click_on_a_new_one_means(
     prompt = Prompt(points=np.array([(80, 60)], np.float32), labels=np.array([1], np.int32))
 
     def glance(*others: View) -> SearchRegion:
-        return propagation._glance(tracker._history.newest, [prompt], [(80, 60)], others)
+        looks = Looks(region_network, tracker._history.newest, SIZE)
+        return propagation._glance(looks, [prompt], [(80, 60)], others)
 
     region = SearchRegion(scale=0.8)
     large, small = (View(True, 0, 0.2, 5.0, region, (_square(size, region)[0, 0] > 0).numpy()) for size in (60, 10))
@@ -442,3 +459,39 @@ def test_what_was_known_from_close_by_goes_along_to_the_next_frame_and_not_to_a_
     # The image before is known even where a prompt can no longer land on it.
     assert np.array_equal(tracker.undo(1).masks, before.masks)
     assert given[-1].any()
+
+
+@pytest.mark.parametrize(
+    ("hide_below", "show_above", "scores", "refined"),
+    [
+        (0.4, 0.5, (5.0, -1.0, 5.0), (2, 1, 2)),
+        (0.1, 0.5, (5.0, -1.0, -5.0), (2, 2, 1)),  # shown, though the network says that it is not there
+        (0.4, 0.9, (-5.0, 1.0, 5.0), (1, 2, 2)),  # not shown yet, but remembered
+    ],
+)
+def test_a_mask_that_is_neither_shown_nor_remembered_is_not_looked_at_again(
+    refining_network: Sam2,
+    monkeypatch: pytest.MonkeyPatch,
+    hide_below: float,
+    show_above: float,
+    scores: Sequence[float],
+    refined: Sequence[int],
+) -> None:
+    """Of two objects one is always there; scores: the other's, image by image."""
+    tracker = Tracker(refining_network, capacity=2, hide_below=hide_below, show_above=show_above)
+    tracker.track(image(0), 0)
+    for x in (20, 80):
+        tracker.prompt(Prompt(box=np.array([x, 40, x + 40, 80], np.float32)))
+    sizes: list[int] = []
+    refine, find = refining_network.refine, refining_network.find
+
+    def watched(*look: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        sizes.append(len(look[0]))
+        return refine(*look)
+
+    monkeypatch.setattr(refining_network, "refine", watched)
+    for stamp, score in enumerate(scores, start=1):
+        said = torch.tensor([5.0, score])
+        monkeypatch.setattr(refining_network, "find", lambda *given, said=said: replace(find(*given), score=said))
+        tracker.track(image(stamp), stamp)
+    assert tuple(sizes) == tuple(refined)
