@@ -169,8 +169,11 @@ class Propagation:
         strays and with refined edges, unless somebody drew them."""
         if frame.image is None:
             return place(self.logits[self._index(rows)], frame, [self.sights[row].region for row in rows])
+        crops = self._crops(rows)
+        if rows and len(crops) == len(rows):
+            return place(self._shown[self._index(rows)], frame, list(crops.values()))
         placed = torch.empty(len(rows), frame.height, frame.width, device=self.logits.device)
-        if crops := self._crops(rows):
+        if crops:
             shown = self._shown[self._index([rows[n] for n in crops])]
             placed[self._index(list(crops))] = place(shown, frame, list(crops.values()))
         if others := {n: row for n, row in enumerate(rows) if n not in crops}:
