@@ -2,13 +2,15 @@
 
     python -m benchmark.path
     python -m benchmark.path --size 640x480 --seconds 20 --output build/path
+    python -m benchmark.path --device-ms 15 --rate 60
 
 The tracker knows the answer and costs nothing, so that what is left is the node's own path: DDS, messages, places by
-depth, and every output that the node has here. Printed are the share of the images that were handled, the milliseconds
-from an image's arrival in the node to the last publication (own) and from its stamp to there (age, which has the
-camera's publishing and DDS in it), and what each part takes at the median. `overlay` is made beside all that, in a
-thread of its own; `encode`, the JPEG, is a part of it. Everything is written to path.json after each case. Ends with 1
-if a case could not be measured, and with 130 if it was interrupted.
+depth, and every output that the node has here. With --device-ms it answers so many milliseconds later, as if it waited
+for a GPU; what goes out of an image goes out while the next one is tracked. Printed are the share of the images that
+were handled, the milliseconds from an image's arrival in the node to the last publication (own) and from its stamp to
+there (age, which has the camera's publishing and DDS in it), and what each part takes at the median. `overlay` is made
+beside all that, in a thread of its own; `encode`, the JPEG, is a part of it. Everything is written to path.json after
+each case. Ends with 1 if a case could not be measured, and with 130 if it was interrupted.
 """
 
 from __future__ import annotations
@@ -68,6 +70,8 @@ class Case:
     depth: bool
     rate: float
     objects: int
+    device_ms: int
+    """Milliseconds until the tracker answers."""
     warm_up: int
     """Images that are sent before those that count."""
     count: int
@@ -135,6 +139,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--objects", type=count_or_none, default=_MOST, help=f"in the picture, at most {_MOST} ({_MOST})"
     )
+    parser.add_argument(
+        "--device-ms", type=count_or_none, default=0, metavar="MS", help="until the tracker answers (0)"
+    )
     parser.add_argument("--output", type=Path, default=Path("build/path"), help="folder for path.json (build/path)")
     return parser
 
@@ -142,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
 def _cases(options: argparse.Namespace) -> list[Case]:
     warm_up, count = round(2 * options.rate), max(1, round(options.rate * options.seconds))
     return [
-        Case(width, height, depth, options.rate, options.objects, warm_up, count)
+        Case(width, height, depth, options.rate, options.objects, options.device_ms, warm_up, count)
         for width, height in options.size
         for depth in (False, True)
     ]
@@ -157,7 +164,8 @@ def measure(case: Case, folder: Path) -> Result:
     count = case.warm_up + case.count
     depth = "depth" if case.depth else "none"
     heard: Counter[str] = Counter()
-    with _running("benchmark.path.clocked_node", *size, str(case.objects), str(clocked), *ros) as node:
+    given = [*size, str(case.objects), str(case.device_ms / 1000), str(clocked)]
+    with _running("benchmark.path.clocked_node", *given, *ros) as node:
         with _listening(heard):
             with _running("benchmark.path.camera", *size, str(case.rate), str(count), depth, answers=True) as camera:
                 stamps = _stamps(camera, node, _PATIENCE + count / case.rate)

@@ -1,4 +1,4 @@
-"""The node's process, with a tracker that knows the answer and clocks around what the node does with it."""
+"""The node's process, with a tracker that knows the answer, and clocks around what the node does with it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Clock:
         """Puts itself around the node's own functions."""
         for name, (owner, function) in PARTS.items():
             setattr(owner, function, self._timed(name, getattr(owner, function)))
-        subscribe, publish = ImageInput.__init__, Stream.publish
+        subscribe, send = ImageInput.__init__, Stream._send_new
 
         def subscribe_clocked(image_input: ImageInput, *given: Any) -> None:
             *others, take, logger = given
@@ -62,8 +62,8 @@ class Clock:
 
             subscribe(image_input, *others, taken, logger)
 
-        def publish_clocked(stream: Stream, header: Any, *given: Any) -> None:
-            publish(stream, header, *given)
+        def send_clocked(stream: Stream, header: Any, *given: Any) -> None:
+            send(stream, header, *given)
             stamp = to_nanoseconds(header.stamp)
             own = time.perf_counter() - self._arrivals[stamp]
             age = (time.time_ns() - stamp) / 1e9
@@ -71,7 +71,7 @@ class Clock:
             self._parts.clear()
 
         ImageInput.__init__ = subscribe_clocked  # type: ignore[method-assign]
-        Stream.publish = publish_clocked  # type: ignore[method-assign]
+        Stream._send_new = send_clocked  # type: ignore[method-assign]
 
     def _timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*given: Any, **named: Any) -> Any:
@@ -85,33 +85,36 @@ class Clock:
 
 
 class KnowingTracker:
-    """Answers at once."""
+    """Answers at once, or when a device would have."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, seconds: float) -> None:
         self._table = table
+        self._seconds = seconds
         _ = table.tracks(0)  # made before the first image
 
     def track(self, stamp: int) -> Tracks:
+        time.sleep(self._seconds)  # without Python's lock, as when it waits for a GPU
         return self._table.tracks(stamp)
 
     def set_visibility(self, **_: object) -> None:
         pass
 
 
-def run(width: int, height: int, objects: int, output: Path, ros_arguments: list[str]) -> int:
-    """Runs the node until it gets a signal, and writes what was clocked."""
+def run(width: int, height: int, objects: int, seconds: float, output: Path, ros_arguments: list[str]) -> int:
+    """Runs the node until it gets a signal, and writes what was clocked. seconds: until the tracker answers."""
     clock = Clock()
     clock.install()
 
     def track(trackers: Any, images: Any, stamps: Any) -> list[Tracks]:
         return [tracker.track(stamp) for tracker, stamp in zip(trackers, stamps, strict=True)]
 
-    parts = Parts(lambda _: [KnowingTracker(Table(width, height, objects))], track)  # type: ignore[list-item]
+    tracker: Any = KnowingTracker(Table(width, height, objects), seconds)
+    parts = Parts(lambda _: [tracker], track)
     status = main(ros_arguments, parts)
     output.write_text(json.dumps(clock.frames))
     return status
 
 
 if __name__ == "__main__":
-    w, h, n, path, *rest = sys.argv[1:]
-    sys.exit(run(int(w), int(h), int(n), Path(path), rest))
+    w, h, n, waits, path, *rest = sys.argv[1:]
+    sys.exit(run(int(w), int(h), int(n), float(waits), Path(path), rest))

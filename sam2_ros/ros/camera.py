@@ -121,11 +121,13 @@ class Camera:
 
     def release(self) -> None:
         """Forgets the stream, once nothing is published any more."""
+        stream, self._stream = self._stream, None
         try:
+            if stream is not None:
+                stream.close()
             self._outputs.overlay.finish()
         except Exception:
-            self._logger.error(f"the overlay was not drawn:\n{traceback.format_exc()}")
-        self._stream = None
+            self._logger.error(f"the newest image was not published:\n{traceback.format_exc()}")
 
     def _topic(self, name: str) -> str:
         return f"{self.name}/{name}" if self.name else name

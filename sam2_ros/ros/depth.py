@@ -15,6 +15,7 @@ from .images import BadImageMessage, to_array
 from .messages import to_nanoseconds
 
 _KEPT = 8
+_EXPECTED = 2  # images: one whose objects are located, and the next, which is tracked meanwhile
 _PATIENT_FOR = 3  # images in a row that are waited for in vain, until depth is taken to have stopped
 _METRES = {"16UC1": 0.001, "mono16": 0.001, "32FC1": 1.0}
 
@@ -51,7 +52,7 @@ def to_depth_image(message: Image, header: Header, height: int, width: int) -> D
 
 
 class DepthMatcher:
-    """Keeps the newest depth images, and the one that comes nearest to the stamp that is waited for.
+    """Keeps the newest depth images, and those that come nearest to the stamps that are waited for.
 
     Safe to use from several threads.
     """
@@ -65,9 +66,7 @@ class DepthMatcher:
         self._patience = patience
         self._tolerance = round(1e9 * tolerance)
         self._newest: deque[Image] = deque(maxlen=_KEPT)
-        self._wanted: int | None = None
-        self._match: Image | None = None
-        self._match_distance = 0
+        self._matches: dict[int, Image | None] = {}  # by the stamps that are waited for
         self._in_vain = 0
         self._arrival = threading.Condition()
 
@@ -76,11 +75,13 @@ class DepthMatcher:
         with self._arrival:
             self._newest.append(message)
             self._in_vain = 0
-            self._consider(message)
+            for stamp in self._matches:
+                self._consider(message, stamp)
             self._arrival.notify_all()
 
     def expect(self, stamp: int) -> None:
-        """Says for which image's stamp, in nanoseconds, depth will be taken next; it is kept until then."""
+        """Says for which image's stamp, in nanoseconds, depth will be taken; it is kept until then, or until depth is
+        expected for two later ones."""
         with self._arrival:
             self._want(stamp)
 
@@ -91,27 +92,32 @@ class DepthMatcher:
         old the newest is does not tell: of a slow camera it is as old while the next one is on its way.
         """
         with self._arrival:
-            if stamp != self._wanted:
+            if stamp not in self._matches:
                 self._want(stamp)
-            if self._match is None and self._may_come(stamp):
+            if self._matches[stamp] is None and self._may_come(stamp):
                 self._in_vain += 1  # taken back by the next that comes
-                self._arrival.wait_for(lambda: self._match is not None or not self._behind(stamp), self._patience)
-            if self._match is None:
+                self._arrival.wait_for(lambda: self._matches.get(stamp) or not self._behind(stamp), self._patience)
+            match = self._matches.get(stamp)
+            if match is None:
                 raise NoDepth(self._why_none(stamp))
-            return self._match
+            return match
 
     def _want(self, stamp: int) -> None:
-        self._wanted, self._match = stamp, None
+        self._matches.pop(stamp, None)
+        self._matches[stamp] = None
+        while len(self._matches) > _EXPECTED:
+            del self._matches[next(iter(self._matches))]
         for message in self._newest:
-            self._consider(message)
+            self._consider(message, stamp)
 
-    def _consider(self, message: Image) -> None:
-        if self._wanted is None:
-            return
-        distance = abs(to_nanoseconds(message.header.stamp) - self._wanted)
+    def _consider(self, message: Image, stamp: int) -> None:
+        def distance(image: Image) -> int:
+            return abs(to_nanoseconds(image.header.stamp) - stamp)
+
+        match = self._matches[stamp]
         # Of several with one stamp, as a camera without a clock sends them, the last.
-        if distance <= self._tolerance and (self._match is None or distance <= self._match_distance):
-            self._match, self._match_distance = message, distance
+        if distance(message) <= self._tolerance and (match is None or distance(message) <= distance(match)):
+            self._matches[stamp] = message
 
     def _may_come(self, stamp: int) -> bool:
         """Depth images are coming, and the newest is older than what is waited for."""

@@ -1,6 +1,6 @@
 """The node: its lifecycle, and what brings cameras, worker and services together.
 
-    image -> newest-frame slot -> worker thread: read, track, publish
+    image -> newest-frame slot -> worker thread: read, track -> a thread for each camera: locate, publish
 
 The executor's threads put images into the slots and requests before the worker; they compute nothing.
 """

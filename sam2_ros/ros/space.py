@@ -37,8 +37,8 @@ class Unlocated(NamedTuple):
 class Space:
     """One camera's view of space.
 
-    Messages may come in any thread; `expect` and `locate` are for the one that tracks. Which way each object's box was
-    turned is kept, so that the axes keep their names from image to image.
+    Messages may come in any thread; `expect` is for the one that tracks, `locate` and `keep` for one at a time. Which
+    way each object's box was turned is kept, so that the axes keep their names from image to image.
     """
 
     def __init__(

@@ -1,10 +1,12 @@
-"""One camera's stream of images through its tracker. Everything here runs in the worker's thread."""
+"""One camera's stream of images through its tracker. It is called in the worker's thread."""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -44,7 +46,10 @@ class Prompted(NamedTuple):
 
 
 class Stream:
-    """Reads, locates and publishes images; keeps the objects' names and the newest image."""
+    """Reads, locates and publishes images; keeps the objects' names and the newest image.
+
+    What is known of an image goes out in a thread of its own, so that the next one is tracked meanwhile.
+    """
 
     def __init__(
         self,
@@ -76,6 +81,10 @@ class Stream:
         self._header = Header()
         self._image: NDArray[np.uint8] | None = None
         self._enabled = True
+        self._counting = threading.Lock()
+        self._sender = ThreadPoolExecutor(1, "publisher")
+        self._sent: Future[None] | None = None
+        """The newest image's; that of one that failed stays, so that nobody misses it."""
 
     @property
     def header(self) -> Header:
@@ -94,7 +103,7 @@ class Stream:
     def read(self, message: ImageMessage) -> NDArray[np.uint8] | None:
         """The pixels of an image that is to be tracked next, (H, W, 3) RGB; None if it is let go."""
         if not self._enabled:
-            self.counts = replace(self.counts, ignored=self.counts.ignored + 1)
+            self._count(ignored=1)
             return None
         nanoseconds = message.header.stamp.nanosec
         if nanoseconds >= 1_000_000_000:
@@ -109,20 +118,30 @@ class Stream:
 
     def refuse(self, reason: str) -> None:
         """Counts an image that could not be tracked; nothing has changed."""
-        self.counts = replace(self.counts, refused=self.counts.refused + 1)
+        self._count(refused=1)
         self._complain(reason)
 
     def publish(self, header: Header, image: NDArray[np.uint8], tracks: Tracks, started: float) -> None:
-        """Publishes an image's tracks. started: when work on it began, on the monotonic clock."""
+        """Has an image's tracks published, once those of the image before are. Raises what went wrong with that one.
+
+        started: when work on it began, on the monotonic clock.
+        """
+        self.finish()
         self._header, self._image = header, image
         # The tracker forgets its objects when a new stream begins; their names go with them.
         self._labels = {object_id: name for object_id, name in self._labels.items() if object_id in tracks.ids}
-        self.space.keep(tracks.ids)
-        self._publish(image, tracks)
-        counts = self.counts
-        seconds = counts.seconds + time.monotonic() - started
-        self.counts = replace(counts, tracked=counts.tracked + 1, seconds=seconds)
-        self.latencies.append((self._clock() - to_nanoseconds(header.stamp)) / 1e9)
+        self._remember(tracks)
+        self._sent = self._sender.submit(self._send_new, header, image, tracks, dict(self._labels), started)
+
+    def finish(self) -> None:
+        """Waits until the newest image's tracks are published. Raises what went wrong with that."""
+        if self._sent is not None:
+            self._sent.result()
+
+    def close(self) -> None:
+        """As `finish`; nothing is published any more."""
+        self._sender.shutdown()
+        self.finish()
 
     def prompt(self, call: PromptCall) -> Prompted:
         """Starts or corrects an object on the newest image, or on the one of the call's stamp. Raises TrackerError."""
@@ -185,13 +204,38 @@ class Stream:
 
     def _publish_again(self) -> None:
         if self._image is not None:
-            self._publish(self._image, self.tracker.current())
+            self.finish()
+            tracks = self.tracker.current()
+            self._remember(tracks)
+            self._send(self._header, self._image, tracks, self._labels)
 
-    def _publish(self, image: NDArray[np.uint8], tracks: Tracks) -> None:
+    def _remember(self, tracks: Tracks) -> None:
         self.masks.add(tracks)
         self.objects = len(tracks.ids)
-        places = self.space.locate(self._header, tracks) if self._publishers.places_wanted else None
-        self._publishers.publish(self._header, image, tracks, self._labels, places)
+
+    def _send(self, header: Header, image: NDArray[np.uint8], tracks: Tracks, labels: Mapping[int, str]) -> None:
+        places = self.space.locate(header, tracks) if self._publishers.places_wanted else None
+        self._publishers.publish(header, image, tracks, labels, places)
+
+    def _send_new(
+        self, header: Header, image: NDArray[np.uint8], tracks: Tracks, labels: Mapping[int, str], started: float
+    ) -> None:
+        """What `publish` leaves to the other thread."""
+        self.space.keep(tracks.ids)
+        self._send(header, image, tracks, labels)
+        self._count(tracked=1, seconds=time.monotonic() - started)
+        self.latencies.append((self._clock() - to_nanoseconds(header.stamp)) / 1e9)
+
+    def _count(self, *, tracked: int = 0, refused: int = 0, ignored: int = 0, seconds: float = 0.0) -> None:
+        with self._counting:
+            counts = self.counts
+            self.counts = replace(
+                counts,
+                tracked=counts.tracked + tracked,
+                refused=counts.refused + refused,
+                ignored=counts.ignored + ignored,
+                seconds=counts.seconds + seconds,
+            )
 
     def enable(self, enabled: bool) -> None:
         """While not enabled, images are let go unread; objects are kept."""

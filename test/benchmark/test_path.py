@@ -45,6 +45,14 @@ def test_over_dds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.count("handled") == 2
 
 
+def test_a_device_takes_its_time(tmp_path: Path) -> None:
+    arguments = ["--size", "160x120", "--rate", "10", "--seconds", "1", "--device-ms", "40", "--objects", "1"]
+    assert main([*arguments, "--output", str(tmp_path)]) == 0
+    for case in json.loads((tmp_path / "path.json").read_text())["cases"]:
+        assert case["device_ms"] == 40
+        assert case["own"][0] > 40
+
+
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen]:
     """The processes, of which the node's dies at once."""

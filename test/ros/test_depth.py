@@ -113,6 +113,30 @@ def test_one_that_is_waited_for_is_kept_however_many_come() -> None:
         matcher.take(round(1.1 * SECOND))
 
 
+def test_one_is_kept_while_the_next_image_is_tracked_already() -> None:
+    matcher = _matcher(1.0)
+    matcher.expect(SECOND)
+    matcher.expect(2 * SECOND)
+    for k in range(20):
+        matcher.put(_depth(1.1 + k / 10))
+    assert _taken(matcher, 1.0) == 1.0
+    assert _taken(matcher, 2.0) == 2.0
+
+
+def test_one_is_waited_for_while_the_next_image_is_tracked_already() -> None:
+    matcher = _matcher(0.9, patience=10.0)
+    matcher.expect(SECOND)
+    taken: list[float] = []
+    waiting = threading.Thread(target=lambda: taken.append(_taken(matcher, 1.0)))
+    waiting.start()
+    matcher.expect(round(1.1 * SECOND))
+    matcher.put(_depth(1.0))
+    matcher.put(_depth(1.1))
+    waiting.join(10)
+    assert taken == [1.0]
+    assert _taken(matcher, 1.1) == 1.1
+
+
 def test_one_that_comes_while_its_image_is_tracked() -> None:
     matcher = _matcher(0.9)
     matcher.expect(SECOND)

@@ -1,0 +1,144 @@
+"""One camera's stream: what goes out of an image goes out while the next one is tracked, in order, and none is lost."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from std_msgs.msg import Header
+
+from sam2_ros.ros.messages import to_time
+from sam2_ros.ros.stream import Stream
+from sam2_ros.tracking import State, Tracks
+
+IMAGE = np.full((4, 6, 3), 50, np.uint8)
+PATIENCE = 20.0
+
+
+def _tracks(stamp: int) -> Tracks:
+    some = np.zeros(1, np.float32)
+    return Tracks(
+        stamp=stamp,
+        ids=(1,),
+        states=(State.VISIBLE,),
+        masks=np.ones((1, 4, 6), bool),
+        logits=np.zeros((1, 1, 1), np.float32),
+        boxes=np.zeros((1, 4), np.float32),
+        centroids=np.zeros((1, 2), np.float32),
+        areas=np.array([24]),
+        scores=some,
+        visibility=some,
+        iou=some,
+        last_seen=(stamp,),
+    )
+
+
+class Gate:
+    """Publishers that let what goes out pass one by one."""
+
+    places_wanted = True
+
+    def __init__(self) -> None:
+        self.begun = threading.Semaphore(0)
+        self.passes = threading.Semaphore(0)
+        self.out: list[int] = []
+        self.fails = False
+
+    def publish(self, header: Header, image: object, tracks: Tracks, labels: object, places: object) -> None:
+        self.begun.release()
+        assert self.passes.acquire(timeout=PATIENCE)
+        if self.fails:
+            raise OSError("the network is gone")
+        self.out.append(tracks.stamp)
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate()
+
+
+@pytest.fixture
+def stream(gate: Gate) -> Iterator[Stream]:
+    space: Any = SimpleNamespace(expect=lambda _: None, keep=lambda _: None, locate=lambda *_: [""])
+    tracker: Any = SimpleNamespace(reset=lambda: None, current=lambda: _tracks(99))
+    publishers: Any = gate
+    stream = Stream(tracker, space, publishers, lambda _: None, clock=lambda: 0)
+    yield stream
+    gate.passes.release(100)
+    stream._sender.shutdown()
+
+
+def _publish(stream: Stream, stamp: int) -> None:
+    stream.publish(Header(stamp=to_time(stamp)), IMAGE, _tracks(stamp), started=0.0)
+
+
+def test_the_next_image_may_be_tracked_while_one_goes_out(stream: Stream, gate: Gate) -> None:
+    _publish(stream, 1)  # returns though nothing has passed
+    assert gate.begun.acquire(timeout=PATIENCE)
+    assert not gate.out and stream.header.stamp.nanosec == 1 and stream.objects == 1
+    gate.passes.release()
+    stream.finish()
+    assert gate.out == [1]
+
+
+def test_nothing_overtakes_and_nothing_piles_up(stream: Stream, gate: Gate) -> None:
+    _publish(stream, 1)
+    second = threading.Thread(target=_publish, args=(stream, 2))
+    second.start()
+    second.join(0.1)
+    assert second.is_alive(), "it waits for the first"
+    gate.passes.release()
+    second.join(PATIENCE)
+    assert not second.is_alive()
+    gate.passes.release()
+    stream.finish()
+    assert gate.out == [1, 2]
+    assert stream.counts.tracked == 2 and len(stream.latencies) == 2
+
+
+def test_what_a_request_changes_goes_out_after_the_image(stream: Stream, gate: Gate) -> None:
+    _publish(stream, 1)
+    request = threading.Thread(target=stream.reset)
+    request.start()
+    gate.passes.release(2)
+    request.join(PATIENCE)
+    assert gate.out == [1, 99]
+
+
+def test_an_error_is_raised_with_the_next_image_and_by_whatever_comes_then(stream: Stream, gate: Gate) -> None:
+    gate.fails = True
+    gate.passes.release()
+    _publish(stream, 1)
+    for act in (lambda: _publish(stream, 2), stream.reset, stream.finish, stream.close):
+        with pytest.raises(OSError, match="the network is gone"):
+            act()
+    assert stream.counts.tracked == 0
+
+
+def test_images_are_counted_in_two_threads_at_once(stream: Stream, gate: Gate) -> None:
+    """What is refused in one, and what goes out in the other."""
+    count = 300
+    gate.passes.release(count)
+
+    def refuse() -> None:
+        for _ in range(20 * count):
+            stream.refuse("it cannot be read")
+
+    refusing = threading.Thread(target=refuse)
+    refusing.start()
+    for stamp in range(count):
+        _publish(stream, stamp)
+    refusing.join(PATIENCE)
+    stream.finish()
+    assert (stream.counts.tracked, stream.counts.refused) == (count, 20 * count)
+
+
+def test_nothing_is_left_when_it_is_closed(stream: Stream, gate: Gate) -> None:
+    gate.passes.release()
+    _publish(stream, 1)
+    stream.close()
+    assert gate.out == [1]
