@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Any, cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import Sam2Config
-from .convolution import Conv1x1
+from .convolution import Conv1x1, in_one
 from .efficientnet import EfficientNetLite0
 from .hiera import Hiera
 
@@ -23,10 +24,16 @@ class FpnNeck(nn.Module):
             nn.Sequential(OrderedDict(conv=Conv1x1(width, d_model))) for width in reversed(channels)
         )
 
-    def forward(self, maps: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Maps at strides 4, 8, 16 and 32 to three of d_model channels at strides 4, 8 and 16."""
-        fine, middle, top, coarse = (conv(level) for conv, level in zip(reversed(self.convs), maps, strict=True))
-        return fine, middle, top + F.interpolate(coarse, scale_factor=2.0, mode="nearest")
+    def forward(self, maps: list[Tensor], to_fine: Conv1x1, to_middle: Conv1x1) -> tuple[Tensor, Tensor, Tensor]:
+        """Maps at strides 4, 8, 16 and 32 to three: at stride 4 and 8 what `to_fine` and `to_middle` make of d_model
+        channels, at stride 16 these."""
+        fine, middle, top, coarse = maps
+        first, second, third, fourth = (cast(Any, block).conv for block in reversed(self.convs))
+        return (
+            in_one(first, to_fine, fine),
+            in_one(second, to_middle, middle),
+            third(top) + F.interpolate(fourth(coarse), scale_factor=2.0, mode="nearest"),
+        )
 
 
 class ImageEncoder(nn.Module):
@@ -35,6 +42,6 @@ class ImageEncoder(nn.Module):
         self.trunk: nn.Module = EfficientNetLite0() if config.trunk == "efficientnet_lite0" else Hiera(config)
         self.neck = FpnNeck(config.channels, config.d_model)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, 3, S, S) normalised RGB to (B, d_model, S / k, S / k) for k of 4, 8 and 16."""
-        return self.neck(self.trunk(images))
+    def forward(self, images: Tensor, to_fine: Conv1x1, to_middle: Conv1x1) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, 3, S, S) normalised RGB to maps at strides 4, 8 and 16, as in `FpnNeck`."""
+        return self.neck(self.trunk(images), to_fine, to_middle)

@@ -173,8 +173,7 @@ class Sam2(nn.Module):
         return Features(*self._do(self._encoding, images))
 
     def _encode(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        fine, middle, top = self.image_encoder(images)
-        return self.sam_mask_decoder.conv_s0(fine), self.sam_mask_decoder.conv_s1(middle), top
+        return self.image_encoder(images, self.sam_mask_decoder.conv_s0, self.sam_mask_decoder.conv_s1)
 
     def follow(
         self, features: Features, memory: Memory, wary: Tensor, expected: Tensor | None = None

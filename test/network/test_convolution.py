@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from sam2_ros.network import linear
-from sam2_ros.network.convolution import Conv1x1, Conv2d
+from sam2_ros.network.convolution import Conv1x1, Conv2d, in_one
 
 
 @pytest.fixture(params=[True, False], ids=["oneDNN", "PyTorch"], autouse=True)
@@ -134,3 +134,15 @@ def test_compilers_take_a_convolution_whole() -> None:
     with torch.inference_mode():
         compiled = torch.compile(layer, backend="eager", fullgraph=True)
         torch.testing.assert_close(compiled(x), layer(x), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_two_matrices_in_one(dtype: torch.dtype) -> None:
+    first, second, x = Conv1x1(6, 40).to(dtype), Conv1x1(40, 5).to(dtype), torch.randn(2, 6, 7, 9).to(dtype)
+    x.requires_grad_()
+    one, two = in_one(first, second, x), second(first(x))
+    assert one.dtype == dtype
+    tolerance = 1e-5 if dtype == torch.float32 else 3e-2
+    torch.testing.assert_close(one, two, rtol=tolerance, atol=tolerance)
+    (gradient,), (expected,) = (torch.autograd.grad(y.float().square().sum(), first.weight) for y in (one, two))
+    torch.testing.assert_close(gradient, expected, rtol=10 * tolerance, atol=10 * tolerance)
