@@ -25,16 +25,25 @@ def _linear(x: Sequence[int], weight: Sequence[int], *_: object, **__: object) -
     return 2 * prod(x) * weight[0]
 
 
+def _convolution(_: object, weight: Sequence[int], *__: object, out_shape: Sequence[int]) -> int:
+    """From the shapes (outputs, inputs of a group, h, w) and (N, outputs, h', w')."""
+    return 2 * prod(out_shape) * prod(weight[1:])
+
+
 def _missing() -> dict[Any, Callable[..., int]]:
-    """Operations that PyTorch's counter does not know: attention on a CPU, and our own, of which a GPU's attention to
-    memory is there only once it was used."""
-    missing = {
-        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
-        torch.ops.sam2_ros.linear: _linear,
+    """Operations that PyTorch's counter does not know: attention and oneDNN's own on a CPU, and ours, of which a GPU's
+    attention to memory is there only once it was used."""
+    known = {
+        "aten": {"_scaled_dot_product_flash_attention_for_cpu": _attention},
+        "mkldnn": {"_linear_pointwise": _linear, "_convolution_pointwise": _convolution},
+        "sam2_ros": {"linear": _linear, "attend_to_memory": _attention},
     }
-    if hasattr(torch.ops.sam2_ros, "attend_to_memory"):
-        missing[torch.ops.sam2_ros.attend_to_memory] = _attention
-    return missing
+    return {
+        getattr(getattr(torch.ops, library), name): count
+        for library, counts in known.items()
+        for name, count in counts.items()
+        if hasattr(getattr(torch.ops, library), name)
+    }
 
 
 def count_operations(run: Callable[[], object]) -> int:

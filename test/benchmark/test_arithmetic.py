@@ -5,10 +5,14 @@ from __future__ import annotations
 import time
 from functools import partial
 
+import pytest
 import torch
 import torch.nn.functional as F
 
 from benchmark.arithmetic import PartTimer, count_operations
+from sam2_ros.network import linear
+from sam2_ros.network.convolution import Conv1x1, Conv2d
+from sam2_ros.network.linear import Linear
 
 CPU = torch.device("cpu")
 
@@ -27,6 +31,18 @@ def test_operations_of_products_convolutions_and_attention() -> None:
     with torch.inference_mode():
         counted = count_operations(partial(F.scaled_dot_product_attention, q, k, k))
     assert counted == 2 * 3 * (2 * 10 * 20 * 16) * 2
+
+
+@pytest.mark.parametrize("onednn", [True, False])
+def test_operations_of_the_networks_own_layers(monkeypatch: pytest.MonkeyPatch, onednn: bool) -> None:
+    """Whichever library they are left to."""
+    monkeypatch.setattr(linear, "_onednn_is_quicker", lambda: onednn)
+    with torch.inference_mode(False):
+        product, filters, matrix = Linear(256, 512), Conv2d(12, 24, 3, padding=1, groups=4), Conv1x1(24, 8)
+    with torch.inference_mode():
+        assert count_operations(partial(product, torch.zeros(2, 40, 256))) == 2 * 2 * 40 * 256 * 512
+        assert count_operations(partial(filters, torch.zeros(2, 12, 8, 9))) == 2 * 2 * 24 * 8 * 9 * 3 * 9
+        assert count_operations(partial(matrix, torch.zeros(2, 24, 8, 9))) == 2 * 2 * 8 * 8 * 9 * 24
 
 
 def test_the_time_of_each_part() -> None:
