@@ -34,7 +34,7 @@ def _missing() -> dict[Any, Callable[..., int]]:
     """Operations that PyTorch's counter does not know: attention and oneDNN's own on a CPU, and ours, of which a GPU's
     attention to memory is there only once it was used."""
     known = {
-        "aten": {"_scaled_dot_product_flash_attention_for_cpu": _attention},
+        "aten": {"_scaled_dot_product_flash_attention_for_cpu": _attention, "mkldnn_convolution": _convolution},
         "mkldnn": {"_linear_pointwise": _linear, "_convolution_pointwise": _convolution},
         "sam2_ros": {"linear": _linear, "attend_to_memory": _attention},
     }

@@ -9,23 +9,34 @@ from torch import Tensor, nn
 
 from .linear import by_onednn, linear, may_be_onednn
 
+_MANY = 2**15
+"""Weights from which it pays to keep them as oneDNN has them."""
+
+_KEPT = 4
+"""Layouts of a layer's weights that are kept: of images and of close-ups, for all objects and for one."""
+
 
 class Conv2d(nn.Conv2d):
     """(N, inputs, h, w) to (N, outputs, h', w').
 
     PyTorch leaves most convolutions to oneDNN, and has it lay out the weights anew for each image, which for a map of
-    few pixels and many channels takes a third of the time. Here it is done once, until the weights change.
+    few pixels and many channels takes a third of the time. Here, if there are many, it is done once for each shape,
+    until the weights change.
     """
 
-    _laid_out: tuple[tuple[int, int], Tensor] | None = None
-    """Of which weights, and as oneDNN has them."""
+    def __init__(self, *given: Any, **named: Any) -> None:
+        """As torch.nn.Conv2d."""
+        super().__init__(*given, **named)
+        self._layouts: dict[tuple[object, ...], Tensor] = {}
+        """Weights as oneDNN has them, those of the latest use last."""
 
     def forward(self, x: Tensor) -> Tensor:
         if torch.compiler.is_compiling() or not self._by_onednn(x):
             return super().forward(x)
-        convolve = torch.ops.mkldnn._convolution_pointwise
-        where = self.padding, self.stride, self.dilation, self.groups
-        y: Tensor = convolve(x, self._weight_for(x), self.bias, *where, "none", [], "")
+        how: Any = self.padding, self.stride, self.dilation, self.groups
+        if self.weight.numel() < _MANY:
+            return torch.mkldnn_convolution(x, self.weight, self.bias, *how)
+        y: Tensor = torch.ops.mkldnn._convolution_pointwise(x, self._weight_for(x), self.bias, *how, "none", [], "")
         return y
 
     def _by_onednn(self, x: Tensor) -> bool:
@@ -34,15 +45,19 @@ class Conv2d(nn.Conv2d):
 
     def _weight_for(self, x: Tensor) -> Tensor:
         weight = self.weight
-        which = weight.data_ptr(), weight._version
-        if self._laid_out is None or self._laid_out[0] != which:
+        # oneDNN chooses by all of this. With a layout that is not its choice it takes up to twenty times as long.
+        which = weight.data_ptr(), weight._version, x.shape, torch.get_num_threads()
+        layout = self._layouts.pop(which, None)
+        if layout is None:
             lay_out = torch.ops.mkldnn._reorder_convolution_weight
-            where = self.padding, self.stride, self.dilation, self.groups
-            self._laid_out = which, lay_out(weight, *where, x.shape)
-        return self._laid_out[1]
+            layout = cast(Tensor, lay_out(weight, self.padding, self.stride, self.dilation, self.groups, x.shape))
+        self._layouts[which] = layout
+        if len(self._layouts) > _KEPT:
+            del self._layouts[next(iter(self._layouts))]
+        return layout
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_laid_out": None}  # which PyTorch can neither copy nor write
+        return {**self.__dict__, "_layouts": {}}  # which PyTorch can neither copy nor write
 
 
 class Conv1x1(Conv2d):

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from sam2_ros.network import linear
-from sam2_ros.network.convolution import Conv1x1, Conv2d, in_one
+from sam2_ros.network import convolution, linear
+from sam2_ros.network.convolution import _KEPT, Conv1x1, Conv2d, in_one
 
 
 @pytest.fixture(params=[True, False], ids=["oneDNN", "PyTorch"], autouse=True)
 def onednn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[bool]:
     """Which library is said to be the quicker one for 1 x 1."""
     monkeypatch.setattr(linear, "_onednn_is_quicker", lambda: request.param)
+    monkeypatch.setattr(convolution, "_MANY", 0)
     torch.manual_seed(0)
     yield request.param
 
@@ -63,14 +64,45 @@ def test_the_quicker_library_multiplies(onednn: bool) -> None:
     assert ("mkldnn::_convolution_pointwise" in names) == onednn
 
 
-def test_weights_are_laid_out_once() -> None:
-    layer, x = Conv2d(4, 8, 3), torch.randn(1, 4, 8, 8)
+def _times_laid_out(layer: Conv2d, inputs: Sequence[torch.Tensor]) -> int:
     with torch.inference_mode(), torch.profiler.profile(acc_events=True) as profile:
-        for _ in range(3):
+        for x in inputs:
             layer(x)
     times = {event.key: event.count for event in profile.key_averages()}
-    assert times["mkldnn::_convolution_pointwise"] == 3
-    assert times["mkldnn::_reorder_convolution_weight"] == 1
+    assert times["mkldnn::_convolution_pointwise"] == len(inputs)
+    return times.get("mkldnn::_reorder_convolution_weight", 0)
+
+
+def test_weights_are_laid_out_once_for_each_shape() -> None:
+    layer = Conv2d(4, 8, 3)
+    one, two, small = torch.randn(1, 4, 8, 8), torch.randn(2, 4, 8, 8), torch.randn(1, 4, 6, 6)
+    assert _times_laid_out(layer, [one, one, two, two, one, small, one, two, small]) == 3
+    assert _times_laid_out(layer, [one, two, small]) == 0
+
+
+def test_few_weights_are_left_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, x = Conv2d(4, 8, 3), torch.randn(1, 4, 8, 8)
+    monkeypatch.setattr(convolution, "_MANY", 4 * 8 * 9 + 1)
+    with torch.inference_mode():
+        torch.testing.assert_close(layer(x), F.conv2d(x, layer.weight, layer.bias), rtol=0, atol=1e-5)
+    assert not layer._layouts
+
+
+def test_weights_are_laid_out_anew_for_more_threads() -> None:
+    layer, x, threads = Conv2d(4, 8, 3), torch.randn(1, 4, 8, 8), torch.get_num_threads()
+    assert _times_laid_out(layer, [x, x]) == 1
+    torch.set_num_threads(threads + 1)
+    try:
+        assert _times_laid_out(layer, [x, x]) == 1
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_few_layouts_are_kept() -> None:
+    layer, sizes = Conv2d(4, 8, 3), [torch.randn(1, 4, 8, size) for size in range(8, 28)]
+    assert _times_laid_out(layer, sizes) == len(sizes)
+    assert len(layer._layouts) == _KEPT
+    assert _times_laid_out(layer, sizes[-_KEPT:]) == 0, "the latest"
 
 
 def _change(layer: Conv2d) -> None:
