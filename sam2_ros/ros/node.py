@@ -61,7 +61,7 @@ class Sam2Node(LifecycleNode):
         self._worker: Worker[ImageMessage] | None = None
         self._streams: Streams | None = None
         self._transforms: Transforms | None = None
-        self._calls = Services(self, self._running)
+        self._calls = Services(self, self._running, self._check_active)
         self.add_on_set_parameters_callback(partial(node_parameters.check_changes, self))
         self.add_post_set_parameters_callback(self._on_parameters)
 
@@ -154,6 +154,12 @@ class Sam2Node(LifecycleNode):
         if worker is None or streams is None:
             raise CallRefused("the node is not configured and has no tracker; configure it first")
         return worker, streams
+
+    def _check_active(self) -> None:
+        """Raises CallRefused where no images come, and the newest may show what is long gone."""
+        self._running()
+        if self._transforms is None:
+            raise CallRefused("the node is inactive, and its newest image may be of any age; activate it first")
 
     def _apply(self, parameters: Parameters) -> None:
         for camera in self._cameras.values():

@@ -50,9 +50,13 @@ class Services:
     What is refused is answered with success false and why.
     """
 
-    def __init__(self, node: LifecycleNode, running: Callable[[], tuple[Worker, Streams]]) -> None:
-        """running: gives the worker and the streams, or raises CallRefused where there are none."""
+    def __init__(
+        self, node: LifecycleNode, running: Callable[[], tuple[Worker, Streams]], check_active: Callable[[], None]
+    ) -> None:
+        """running: gives the worker and the streams, or raises CallRefused where there are none. check_active: raises
+        CallRefused also where no images come."""
         self._running = running
+        self._check_active = check_active
         self._logger = node.get_logger()
         # One call at a time: the worker does one at a time anyway, and calls that wait cannot take every thread.
         group = MutuallyExclusiveCallbackGroup()
@@ -71,6 +75,7 @@ class Services:
 
     def _on_prompt(self, request: Prompt.Request, response: Prompt.Response) -> Prompt.Response:
         def answer() -> str:
+            self._check_active()
             call = to_prompt_call(request)
             if request.preview:
                 response.candidates = to_candidates(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
 from sam2_ros.geometry.places import Place
-from sam2_ros.tracking import BadPrompt, Readings, Tracker, Tracks
+from sam2_ros.tracking import BadPrompt, Readings, StampUnavailable, Tracker, Tracks
 
 from .clicks import Clicks
 from .compressed import decode
@@ -150,7 +151,8 @@ class Stream:
         elif call.object_id in self.masks.ids and call.says_nothing and call.label:
             tracks = self.tracker.current().only(call.object_id)
         else:
-            tracks = self.tracker.prompt(call.prompt, object_id=call.object_id, stamp=call.stamp)
+            with self._pause_explained(call.stamp):
+                tracks = self.tracker.prompt(call.prompt, object_id=call.object_id, stamp=call.stamp)
         if call.label:
             self._labels[tracks.ids[0]] = call.label
         self.clicks.select(tracks.ids[0])
@@ -160,8 +162,22 @@ class Stream:
         """All readings of a prompt, and the header of the image it lies on; nothing is changed. Raises TrackerError."""
         if call.object_id is not None:
             raise BadPrompt(f"a preview is of a new object, and object_id is {call.object_id}; it must be 0")
-        readings = self.tracker.preview(call.prompt, stamp=call.stamp)
-        return self._with_header(readings)
+        with self._pause_explained(call.stamp):
+            return self._with_header(self.tracker.preview(call.prompt, stamp=call.stamp))
+
+    @contextmanager
+    def _pause_explained(self, stamp: int | None) -> Iterator[None]:
+        """Where the tracker would blame the clocks for a stamp after the newest image's, says that it is the pause."""
+        try:
+            yield
+        except StampUnavailable as error:
+            if self._enabled or stamp is None or not self.is_ahead(stamp):
+                raise
+            late = (stamp - to_nanoseconds(self._header.stamp)) / 1e9
+            raise StampUnavailable(
+                f"tracking is paused, and the newest image is {late:.2f} s older than the stamp {stamp} ns; have it go "
+                "on with ~/enable, or leave the stamp zero to prompt on that image"
+            ) from error
 
     def undo(self, object_id: int) -> Prompted | None:
         """Takes back an object's last prompt; None if that was its only one. Raises TrackerError."""

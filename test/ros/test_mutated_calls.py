@@ -89,7 +89,7 @@ class World:
         self.tracker = tracker
         self.stream = Stream(tracker, space, Publishers(self.node), self.node.info)
         self.streams = Streams({"": self.stream})
-        Services(self.node, lambda: (Worker(), self.streams))
+        Services(self.node, lambda: (Worker(), self.streams), lambda: None)
         ClickInput(self.node, lambda work, _: work(), self.stream, "/image", TransformBuffer(), self.node)
         self.restore()
 

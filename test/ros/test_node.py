@@ -277,6 +277,11 @@ def test_the_life_of_the_node(start: Any, client: Any, node: Any) -> None:
         client.send(client.image())
         time.sleep(0.1)
     assert len(client.objects) == before
+    refused = _prompt(client, box=[1.0, 1.0, 9.0, 9.0])
+    assert (refused.success, refused.message) == (
+        False,
+        "the node is inactive, and its newest image may be of any age; activate it first",
+    )
 
     assert change(Transition.TRANSITION_ACTIVATE)
     client.meet()

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from std_msgs.msg import Header
 
-from sam2_ros.ros.messages import to_time
+from sam2_ros.ros.messages import to_prompt_call, to_time
 from sam2_ros.ros.stream import Stream
-from sam2_ros.tracking import State, Tracks
+from sam2_ros.srv import Prompt
+from sam2_ros.tracking import StampUnavailable, State, Tracks
 
 IMAGE = np.full((4, 6, 3), 50, np.uint8)
 PATIENCE = 20.0
@@ -107,6 +108,31 @@ def test_what_a_request_changes_goes_out_after_the_image(stream: Stream, gate: G
     gate.passes.release(2)
     request.join(PATIENCE)
     assert gate.out == [1, 99]
+
+
+@pytest.mark.parametrize("preview", [False, True])
+def test_a_stamp_after_the_newest_image_is_told_of_the_pause(stream: Stream, gate: Gate, preview: bool) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise StampUnavailable("prompts and images must be stamped by the same clock")
+
+    def ask(seconds: int) -> None:
+        call = to_prompt_call(Prompt.Request(box=[1.0, 1.0, 3.0, 3.0], stamp=to_time(seconds * 10**9)))
+        stream.preview(call) if preview else stream.prompt(call)
+
+    stream.tracker.prompt = stream.tracker.preview = refuse  # type: ignore[method-assign, assignment]
+    gate.passes.release()
+    _publish(stream, 2 * 10**9)
+    with pytest.raises(StampUnavailable, match="by the same clock"):
+        ask(32)
+    stream.enable(False)
+    with pytest.raises(
+        StampUnavailable,
+        match=r"^tracking is paused, and the newest image is 30\.00 s older than the stamp 32000000000 ns; have it go "
+        "on with ~/enable, or leave the stamp zero to prompt on that image$",
+    ):
+        ask(32)
+    with pytest.raises(StampUnavailable, match="by the same clock"):
+        ask(1)  # before the newest image, which no pause explains
 
 
 def test_an_error_is_raised_with_the_next_image_and_by_whatever_comes_then(stream: Stream, gate: Gate) -> None:
