@@ -208,19 +208,20 @@ class Sam2(nn.Module):
     ) -> tuple[Tensor, ...]:
         features = Features(fine, middle, top)
         conditioned = self.attend(top, Memory(frames, ages, pointers, pointer_ages, used))
-        choice = self.find(features, conditioned, expected)
-        whole = (choice.logits > 0).float().mean(dim=(1, 2, 3)) > _WHOLE_IMAGE
-        choice = self.hide(choice, whole & wary)
+        choice = self.find(features, conditioned, expected, wary)
         chosen = choice.logits, choice.raw, choice.iou, choice.pointer, choice.score
         if choice.embedding is not None:
             return (*chosen, choice.embedding)
         return (*chosen, self.encode_memory(top, enlarge(choice.logits).sigmoid(), choice.score))
 
-    def find(self, features: Features, conditioned: Tensor, expected: Tensor | None = None) -> Choice:
-        """Where N objects are, on features that were conditioned on what they remember; expected: as in `follow`."""
+    def find(self, features: Features, conditioned: Tensor, expected: Tensor | None, wary: Tensor) -> Choice:
+        """Where N objects are, on features that were conditioned on what they remember; expected, wary: as in
+        `follow`."""
         answer = self.decode(features, conditioned, *self.no_points(len(conditioned)))
         likeness = None if expected is None else overlap(answer.logits > 0, expected)
-        return self.choose(answer, multimask=True, likeness=likeness)
+        choice = self.choose(answer, multimask=True, likeness=likeness)
+        whole = (choice.logits > 0).float().mean(dim=(1, 2, 3)) > _WHOLE_IMAGE
+        return self.hide(choice, whole & wary)
 
     def without_memory(self, top: Tensor) -> Tensor:
         """What takes the place of `attend` for an object that has no memory yet: (B, C, h, w) to the same."""

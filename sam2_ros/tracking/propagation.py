@@ -130,13 +130,20 @@ class Propagation:
         self.iou[index] = 0
 
     def prompt(
-        self, row: int, frame: Frame, prompts: Sequence[Prompt], view: View | None, others: Sequence[View]
+        self,
+        row: int,
+        frame: Frame,
+        prompts: Sequence[Prompt],
+        view: View | None,
+        others: Sequence[View],
+        *,
+        wary: bool,
     ) -> Readings:
         """Answers all prompts of one object on a frame in their order, from the last on that forgets those before it,
         and remembers the last answer.
 
         view: of it on the frame before; None for an object that has no memory before this frame. others: of other
-        objects in view on this frame. Returns the readings of the last prompt.
+        objects in view on this frame. wary: as in `follow`. Returns the readings of the last prompt.
         """
         begins = view is None
         forgotten = [n for n, prompt in enumerate(prompts) if prompt.replace or prompt.mask is not None]
@@ -146,7 +153,7 @@ class Propagation:
         expected = None
         if view is not None and view.expected is not None:
             expected = view.region.mask_in(region, view.expected)
-        choice, readings = self._answer([] if begins else [row], looks, region, prompts, expected)
+        choice, readings = self._answer([] if begins else [row], looks, region, prompts, expected, wary=wary)
         drawn = prompts[-1].mask
         self._store([row], choice, [region], frame, drawn=drawn is not None)
         if drawn is not None:
@@ -268,11 +275,13 @@ class Propagation:
         region: SearchRegion,
         prompts: Sequence[Prompt],
         expected: NDArray[np.bool_] | None = None,
+        *,
+        wary: bool = False,
     ) -> tuple[Choice, Readings]:
         """Prompts of one object on one frame, at least one; each goes on from the answer to those before it.
 
         row: of the object, empty if it has no memory of earlier frames; region: where it is looked for; expected: in
-        that, as in `View`.
+        that, as in `View`; wary: as in `follow`.
         """
         network, frame, features = self._network, looks.frame, looks.at(region)
         # A mask is an answer by itself; it can only be the first.
@@ -281,7 +290,10 @@ class Propagation:
             conditioned = network.attend(features.top, self._bank.read(row, frame.number))
         else:
             conditioned = network.without_memory(features.top)
-        answered = network.find(features, conditioned, self._expected([expected])) if row and not drawn else None
+        answered = None
+        if row and not drawn:
+            doubt = torch.tensor([wary], device=network.device)
+            answered = network.find(features, conditioned, self._expected([expected]), doubt)
         clicks: list[_Click] = []
         for prompt in prompts:
             if prompt.mask is not None:

@@ -318,12 +318,16 @@ class Tracker:
         ]
         if searched:
             views = [before[row] for row in searched]
-            lost = [self._thresholds.state(view, frame.stamp) == State.LOST and view.share < _SMALL for view in views]
+            wary = [self._doubts_whole(view, frame) for view in views]
             needed = [self._thresholds.score(view) for view in views]
             before_it = self._history.before(frame.number)
-            self._propagation.follow(searched, frame, views, wary=lost, needed=needed, before=before_it)
+            self._propagation.follow(searched, frame, views, wary=wary, needed=needed, before=before_it)
         if resting := [row for row in before if row not in searched]:
             self._propagation.rest(resting, [before[row] for row in resting])
+
+    def _doubts_whole(self, view: View, frame: Frame) -> bool:
+        """Whether a mask of the whole image is not believed of an object; view: of it on the frame before."""
+        return self._thresholds.state(view, frame.stamp) == State.LOST and view.share < _SMALL
 
     def _retrace(self, object_id: int | None, record: ObjectRecord, start: int) -> Tracks:
         """Goes through the frames from `start` on again, with the prompts that the record has for them.
@@ -341,8 +345,9 @@ class Tracker:
             frame, entries = self._history.at(number), record.prompts_on(number)
             if entries:
                 view = None if record.began is None else record.views[number - 1]
-                prompts = [entry.prompt for entry in entries]
-                answer = self._propagation.prompt(record.row, frame, prompts, view, entries[-1].others)
+                prompts, others = [entry.prompt for entry in entries], entries[-1].others
+                wary = view is not None and self._doubts_whole(view, frame)
+                answer = self._propagation.prompt(record.row, frame, prompts, view, others, wary=wary)
                 record.began = number if record.began is None else record.began
                 readings = answer if number == start else readings
             elif record.began is not None:

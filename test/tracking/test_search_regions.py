@@ -327,11 +327,14 @@ def test_of_two_readings_the_one_like_the_last_mask_is_taken(region_network: Sam
     last = torch.zeros(1, 16, 16, dtype=torch.bool)
     last[0, 4:8, 5:9] = True
     network: Any = SimpleNamespace(
-        decode=lambda *_: answer, no_points=region_network.no_points, choose=region_network.choose
+        decode=lambda *_: answer,
+        no_points=region_network.no_points,
+        choose=region_network.choose,
+        hide=region_network.hide,
     )
     features: Any = None
     chosen = {
-        name: Sam2.find(network, features, torch.zeros(1), expected)
+        name: Sam2.find(network, features, torch.zeros(1), expected, torch.tensor([False]))
         for name, expected in (("nothing", None), ("small", last), ("empty", last & False))
     }
     assert {name: int((choice.logits > 0).sum()) for name, choice in chosen.items()} == {

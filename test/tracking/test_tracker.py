@@ -431,8 +431,19 @@ def test_a_late_prompt_with_rare_searches_equals_one_in_time(network: Sam2) -> N
     np.testing.assert_array_equal(*scores)
 
 
+def _finding_the_whole_image(network: Sam2) -> Sam2:
+    """A copy that finds all of the image whatever it looks for."""
+    copied = copy.deepcopy(network)
+    whole = copied.sam_mask_decoder.output_upscaling[3]
+    whole.bias.fill_(50.0)  # every logit becomes huge, with the sign of what the hypernetworks sum up to
+    for mlp in copied.sam_mask_decoder.output_hypernetworks_mlps:
+        mlp.layers[-1].weight.zero_()
+        mlp.layers[-1].bias.fill_(1.0)
+    return copied
+
+
 def test_a_lost_object_does_not_come_back_as_the_whole_image(network: Sam2) -> None:
-    hidden = copy.deepcopy(network)
+    hidden = _finding_the_whole_image(network)
     head = hidden.sam_mask_decoder.pred_obj_score_head.layers[-1]
     mask = np.zeros((HEIGHT, WIDTH), bool)
     mask[12:36, 20:60] = True
@@ -449,13 +460,39 @@ def test_a_lost_object_does_not_come_back_as_the_whole_image(network: Sam2) -> N
             result.append(tracker.track(image(k), 10 * k).states[0])
         return result
 
-    whole = hidden.sam_mask_decoder.output_upscaling[3]
-    whole.bias.fill_(50.0)  # every logit becomes huge, with the sign of what the hypernetworks sum up to
-    for mlp in hidden.sam_mask_decoder.output_hypernetworks_mlps:
-        mlp.layers[-1].weight.zero_()
-        mlp.layers[-1].bias.fill_(1.0)
     assert states(wary=False)[3:] == [State.VISIBLE] * 3, "without the guard it would be all of the image"
     assert states(wary=True) == [State.LOST] * 6
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_click_on_a_lost_object_does_not_start_from_the_whole_image(
+    network: Sam2, monkeypatch: pytest.MonkeyPatch, lost: bool
+) -> None:
+    """But from nothing. On one that is only out of view it starts from what the network finds."""
+    hidden = _finding_the_whole_image(network)
+    head = hidden.sam_mask_decoder.pred_obj_score_head.layers[-1]
+    tracker = Tracker(hidden, lost_after=1e-9 if lost else 1.0)
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[12:36, 20:60] = True
+    head.bias.fill_(100.0)
+    tracker.track(image(0), 0)
+    tracker.prompt(Prompt(mask=mask))
+    head.bias.fill_(-100.0)
+    for k in range(1, 3):
+        tracker.track(image(k), 10 * k)
+    head.bias.fill_(100.0)
+    given: list[torch.Tensor] = []
+    decode = hidden.decode
+
+    def watched(*arguments: torch.Tensor) -> object:
+        given.extend(arguments[4:])  # the mask, if there is one
+        return decode(*arguments)
+
+    monkeypatch.setattr(hidden, "decode", watched)
+    tracker.prompt(Prompt(points=np.array([[40, 20]]), labels=np.array([1])), object_id=1)
+    starts_from = [one for one in given if one is not None][-1]
+    assert bool((starts_from > 0).all()) == (not lost)
+    assert bool((starts_from < 0).all()) == lost
 
 
 def test_several_cameras_share_a_network_and_one_batch(whole_network: Sam2, monkeypatch: pytest.MonkeyPatch) -> None:
