@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import partial
 
@@ -49,7 +50,7 @@ class ClickInput:
         self._tell_worker = tell
         self._logger = logger
         self._stream = stream
-        self._waiting = 0
+        self._room = threading.Semaphore(_WAITING)
         self._transforms = transforms
         group = MutuallyExclusiveCallbackGroup()  # of its own, so that clicks wait for no image
         quality = QoSProfile(depth=10)
@@ -87,22 +88,21 @@ class ClickInput:
 
     def _tell(self, deed: Callable[[], str], stamp: int | None) -> None:
         """Has the worker do what a click of a stamp means; does not wait for it."""
-        if self._waiting >= _WAITING:
-            self._refuse(f"{self._waiting} clicks are waiting for the tracker already", throttle=2.0)
+        if not self._room.acquire(blocking=False):
+            self._refuse(f"{_WAITING} clicks are waiting for the tracker already", throttle=2.0)
             return
 
         def work() -> None:
-            self._waiting -= 1
+            self._room.release()
             try:
                 self._logger.info(deed())
             except (ClickRefused, TrackerError) as error:
                 self._refuse(str(error))
 
-        self._waiting += 1
         try:
             self._tell_worker(work, lambda: self._stream.is_ahead(stamp))
         except NoAnswer as error:
-            self._waiting -= 1
+            self._room.release()
             self._refuse(str(error))
 
     def _refuse(self, reason: str, throttle: float = 0.0) -> None:
