@@ -99,14 +99,19 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Sam2Config | None]:
     if path.suffix not in (".pt", ".pth"):
         raise CheckpointError(f"{path} is not a checkpoint: its name must end in .pt, .pth or .safetensors")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        # What PyTorch wrote before 1.6 is no archive, and cannot be mapped.
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except (RuntimeError, OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
         if not isinstance(error, OSError) and _is_cut_off(path):
             raise CheckpointError(
                 f"{path} is not a whole checkpoint: the end of the file is missing; delete it and fetch it again"
             ) from error
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise CheckpointError(f"{path} is not a PyTorch checkpoint of plain tensors: {reason[0]}") from error
+        if not isinstance(error, OSError) and _is_page(path):
+            raise CheckpointError(f"{path} is a web page and no checkpoint; fetch the file itself") from error
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if isinstance(error, pickle.UnpicklingError):  # for which PyTorch advises to let the file run what it likes
+            reason = "it is something else, damaged, or holds more than tensors"
+        raise CheckpointError(f"{path} is not a PyTorch checkpoint of plain tensors: {reason}") from error
     tensors = content.get("model", content) if isinstance(content, dict) else {}
     plain = isinstance(tensors, dict) and all(isinstance(tensor, Tensor) for tensor in tensors.values())
     if not plain or not tensors:
@@ -121,6 +126,12 @@ def _is_cut_off(path: Path) -> bool:
     with path.open("rb") as file:
         begins = b"PK".startswith(file.read(2))
     return begins and not zipfile.is_zipfile(path)
+
+
+def _is_page(path: Path) -> bool:
+    """Whether a file is what a server sends in place of one that is not there or is behind a login."""
+    with path.open("rb") as file:
+        return file.read(200).lstrip().lower().startswith((b"<!doctype html", b"<html"))
 
 
 def _recognise(path: Path, tensors: dict[str, Tensor]) -> Sam2Config:

@@ -123,7 +123,8 @@ class Surprise:
 @pytest.mark.parametrize(
     "name, content, sentence",
     [
-        ("text.pt", b"not a checkpoint", "not a PyTorch checkpoint"),
+        ("text.pt", b"not a checkpoint", "not a PyTorch checkpoint of plain tensors: it is something else, damaged"),
+        ("page.pt", b"\n<!DOCTYPE html><html><head>", "is a web page and no checkpoint; fetch the file itself"),
         ("empty.pt", b"", "not a whole checkpoint"),
         ("text.safetensors", b"not a checkpoint", "not a safetensors file"),
         ("image.png", b"", "must end in .pt, .pth or .safetensors"),
@@ -146,6 +147,13 @@ def test_a_download_that_broke_off_is_said_to_be_one(tmp_path: Path, tiny_state,
     assert str(caught.value) == (
         f"{file} is not a whole checkpoint: the end of the file is missing; delete it and fetch it again"
     )
+
+
+def test_what_pytorch_wrote_before_it_wrote_archives(tmp_path: Path, tiny_state) -> None:
+    torch.save({"model": tiny_state}, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    network = load_network(tmp_path / "old.pt", config=TINY)
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, tiny_state[name]), name
 
 
 def test_a_pickle_is_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
