@@ -99,8 +99,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Sam2Config | None]:
     if path.suffix not in (".pt", ".pth"):
         raise CheckpointError(f"{path} is not a checkpoint: its name must end in .pt, .pth or .safetensors")
     try:
-        # What PyTorch wrote before 1.6 is no archive, and cannot be mapped.
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (RuntimeError, OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
         if not isinstance(error, OSError) and _is_cut_off(path):
             raise CheckpointError(
@@ -110,7 +109,9 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Sam2Config | None]:
             raise CheckpointError(f"{path} is a web page and no checkpoint; fetch the file itself") from error
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         if isinstance(error, pickle.UnpicklingError):  # for which PyTorch advises to let the file run what it likes
-            reason = "it is something else, damaged, or holds more than tensors"
+            reason = "it is damaged, or holds more than tensors"
+        elif not isinstance(error, OSError) and not zipfile.is_zipfile(path):
+            reason = "it is no archive, as torch.save has written since PyTorch 1.6"
         raise CheckpointError(f"{path} is not a PyTorch checkpoint of plain tensors: {reason}") from error
     tensors = content.get("model", content) if isinstance(content, dict) else {}
     plain = isinstance(tensors, dict) and all(isinstance(tensor, Tensor) for tensor in tensors.values())

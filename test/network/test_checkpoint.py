@@ -123,7 +123,7 @@ class Surprise:
 @pytest.mark.parametrize(
     "name, content, sentence",
     [
-        ("text.pt", b"not a checkpoint", "not a PyTorch checkpoint of plain tensors: it is something else, damaged"),
+        ("text.pt", b"not a checkpoint", "not a PyTorch checkpoint of plain tensors: it is no archive"),
         ("page.pt", b"\n<!DOCTYPE html><html><head>", "is a web page and no checkpoint; fetch the file itself"),
         ("empty.pt", b"", "not a whole checkpoint"),
         ("text.safetensors", b"not a checkpoint", "not a safetensors file"),
@@ -151,9 +151,8 @@ def test_a_download_that_broke_off_is_said_to_be_one(tmp_path: Path, tiny_state,
 
 def test_what_pytorch_wrote_before_it_wrote_archives(tmp_path: Path, tiny_state) -> None:
     torch.save({"model": tiny_state}, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
-    network = load_network(tmp_path / "old.pt", config=TINY)
-    for name, value in network.state_dict().items():
-        assert torch.equal(value, tiny_state[name]), name
+    with pytest.raises(CheckpointError, match=r"it is no archive, as torch.save has written since PyTorch 1.6$"):
+        load_network(tmp_path / "old.pt", config=TINY)
 
 
 def test_a_pickle_is_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
