@@ -101,18 +101,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Sam2Config | None]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (RuntimeError, OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        if not isinstance(error, OSError) and _is_cut_off(path):
-            raise CheckpointError(
-                f"{path} is not a whole checkpoint: the end of the file is missing; delete it and fetch it again"
-            ) from error
-        if not isinstance(error, OSError) and _is_page(path):
-            raise CheckpointError(f"{path} is a web page and no checkpoint; fetch the file itself") from error
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        if isinstance(error, pickle.UnpicklingError):  # for which PyTorch advises to let the file run what it likes
-            reason = "it is damaged, or holds more than tensors"
-        elif not isinstance(error, OSError) and not zipfile.is_zipfile(path):
-            reason = "it is no archive, as torch.save has written since PyTorch 1.6"
-        raise CheckpointError(f"{path} is not a PyTorch checkpoint of plain tensors: {reason}") from error
+        raise CheckpointError(_why_refused(path, error)) from error
     tensors = content.get("model", content) if isinstance(content, dict) else {}
     plain = isinstance(tensors, dict) and all(isinstance(tensor, Tensor) for tensor in tensors.values())
     if not plain or not tensors:
@@ -120,19 +109,22 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Sam2Config | None]:
     return tensors, None
 
 
-def _is_cut_off(path: Path) -> bool:
-    """Whether a file begins as what torch.save writes, which is a zip archive, and has not got the directory at the
-    archive's end: what an interrupted download leaves.
-    """
-    with path.open("rb") as file:
-        begins = b"PK".startswith(file.read(2))
-    return begins and not zipfile.is_zipfile(path)
-
-
-def _is_page(path: Path) -> bool:
-    """Whether a file is what a server sends in place of one that is not there or is behind a login."""
-    with path.open("rb") as file:
-        return file.read(200).lstrip().lower().startswith((b"<!doctype html", b"<html"))
+def _why_refused(path: Path, error: Exception) -> str:
+    """In a sentence, what is wrong with a file that torch.load refused with an error."""
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if isinstance(error, pickle.UnpicklingError):  # for which PyTorch advises to let the file run what it likes
+        reason = "it is damaged, or holds more than tensors"
+    elif not isinstance(error, OSError) and not zipfile.is_zipfile(path):
+        with path.open("rb") as file:
+            begins = file.read(200)
+        # A zip archive without the directory at its end is what an interrupted download leaves.
+        if b"PK".startswith(begins[:2]):
+            return f"{path} is not a whole checkpoint: the end of the file is missing; delete it and fetch it again"
+        # What a server sends in place of a file that is not there, or is behind a login.
+        if begins.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+            return f"{path} is a web page and no checkpoint; fetch the file itself"
+        reason = "it is no archive, as torch.save has written since PyTorch 1.6"
+    return f"{path} is not a PyTorch checkpoint of plain tensors: {reason}"
 
 
 def _recognise(path: Path, tensors: dict[str, Tensor]) -> Sam2Config:

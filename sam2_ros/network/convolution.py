@@ -24,6 +24,9 @@ class Conv2d(nn.Conv2d):
     until the weights change.
     """
 
+    _may_be_onednn = staticmethod(may_be_onednn)
+    """Whether oneDNN is to have it."""
+
     def __init__(self, *given: Any, **named: Any) -> None:
         """As torch.nn.Conv2d."""
         super().__init__(*given, **named)
@@ -41,7 +44,7 @@ class Conv2d(nn.Conv2d):
 
     def _by_onednn(self, x: Tensor) -> bool:
         # Weights that were made in inference mode do not tell when they change.
-        return may_be_onednn(x) and x.numel() > 0 and not self.weight.is_inference()
+        return self._may_be_onednn(x) and x.numel() > 0 and not self.weight.is_inference()
 
     def _weight_for(self, x: Tensor) -> Tensor:
         weight = self.weight
@@ -66,11 +69,10 @@ class Conv1x1(Conv2d):
     With one thread PyTorch leaves these, and no other convolutions, to MKL; here it is the quicker library.
     """
 
+    _may_be_onednn = staticmethod(by_onednn)
+
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, kernel_size=1)
-
-    def _by_onednn(self, x: Tensor) -> bool:
-        return super()._by_onednn(x) and by_onednn(x)
 
 
 def in_one(first: Conv1x1, second: Conv1x1, x: Tensor) -> Tensor:

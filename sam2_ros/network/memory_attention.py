@@ -46,9 +46,7 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tens
 
 def _attend_one_by_one(q: Tensor, k: Tensor, memory: Tensor, used: Tensor | None, pointer_tokens: int) -> Tensor:
     """What N objects' features find in memory: (N, L, mem_dim); arguments as in `RotaryCrossAttention`."""
-    if used is None:
-        return torch.stack([attend_by_blocks(*one) for one in zip(q, k, memory, strict=True)])
-    kept = _mask(used, k.shape[1], pointer_tokens)
+    kept = [slice(None)] * len(q) if used is None else _mask(used, k.shape[1], pointer_tokens)
     objects = zip(q, k, memory, kept, strict=True)
     return torch.stack([attend_by_blocks(q, k[some], values[some]) for q, k, values, some in objects])
 

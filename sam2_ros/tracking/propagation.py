@@ -292,7 +292,7 @@ class Propagation:
             conditioned = network.without_memory(features.top)
         answered = None
         if row and not drawn:
-            doubt = torch.tensor([wary], device=network.device)
+            doubt = upload(np.array([wary]), network.device)
             answered = network.find(features, conditioned, self._expected([expected]), doubt)
         clicks: list[_Click] = []
         for prompt in prompts:
@@ -374,11 +374,6 @@ class Propagation:
         regions = [self.sights[row].region for row in rows]
         masks, scores = download(self.logits[self._index(rows), 0] > 0, self.scores[self._index(rows)])
         wanted = scores > np.minimum(needed, 0)
-        earlier = {
-            n: Earlier.of(view.close_up, view.region, view.expected, masks[n])
-            for n, view in enumerate(views)
-            if view.close_up is not None and view.expected is not None
-        }
         boxes = [
             region.box_of(mask, *frame.seen) if one else None
             for region, mask, one in zip(regions, masks, wanted, strict=True)
@@ -386,6 +381,11 @@ class Propagation:
         found = {n: SearchRegion.around(box, *frame.seen, _CLOSE) for n, box in enumerate(boxes) if box is not None}
         if frame.image is None or not found:
             return
+        earlier = {
+            n: Earlier.of(view.close_up, view.region, view.expected, masks[n])
+            for n, view in enumerate(views)
+            if n in found and view.close_up is not None and view.expected is not None
+        }
         network, size = self._network, self._network.config.refined_size
         crops, index = list(found.values()), self._index([rows[n] for n in found])
         given = torch.cat((self.logits[index], embedding[self._index(list(found))].float()), dim=1)

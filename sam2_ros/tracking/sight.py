@@ -53,6 +53,7 @@ class Looks:
         self._seen: dict[SearchRegion, Features] = {}
 
     def at(self, region: SearchRegion) -> Features:
+        """A batch of one: of a region, or of the whole frame where that is what is encoded."""
         if region not in self._seen:
             self._seen[region] = see(self._network, self.frame, [region], self._size)
         return self._seen[region]
