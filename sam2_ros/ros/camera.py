@@ -123,9 +123,11 @@ class Camera:
         """Forgets the stream, once nothing is published any more."""
         stream, self._stream = self._stream, None
         try:
-            if stream is not None:
-                stream.close()
-            self._outputs.overlay.finish()
+            try:
+                if stream is not None:
+                    stream.close()
+            finally:
+                self._outputs.overlay.finish()
         except Exception:
             self._logger.error(f"the newest image was not published:\n{traceback.format_exc()}")
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from std_msgs.msg import Header
 
 from sam2_ros.tracking import Tracker, TrackerError, Tracks, track_together
 
@@ -16,6 +18,14 @@ from .stream import Stream
 
 TrackTogether = Callable[[Sequence[Tracker], Sequence[NDArray[np.uint8]], Sequence[int]], list[Tracks]]
 """As track_together of sam2_ros.tracking."""
+
+
+class _Read(NamedTuple):
+    """A camera's image that is to be tracked next, (H, W, 3) RGB."""
+
+    stream: Stream
+    header: Header
+    image: NDArray[np.uint8]
 
 
 class UnknownCamera(ValueError):
@@ -52,19 +62,24 @@ class Streams:
         """Tracks onto one image of each of some cameras and publishes. One that cannot be used changes nothing."""
         started = time.monotonic()
         read = [
-            (stream, message.header, image)
+            _Read(stream, message.header, image)
             for stream, message in ((self._streams[camera], message) for camera, message in messages.items())
             if (image := stream.read(message)) is not None
         ]
-        if not read:
-            return
-        trackers = [stream.tracker for stream, _, _ in read]
-        stamps = [to_nanoseconds(header.stamp) for _, header, _ in read]
+        if read:
+            self._handle(read, started)
+
+    def _handle(self, read: list[_Read], started: float) -> None:
+        trackers = [one.stream.tracker for one in read]
+        stamps = [to_nanoseconds(one.header.stamp) for one in read]
         try:
-            answers = self._track(trackers, [image for _, _, image in read], stamps)
+            answers = self._track(trackers, [one.image for one in read], stamps)
         except TrackerError as error:
-            for stream, _, _ in read:
-                stream.refuse(str(error))
+            if len(read) == 1:
+                read[0].stream.refuse(str(error))
+            else:  # One camera's image is at fault; the others' are not.
+                for one in read:
+                    self._handle([one], started)
             return
-        for (stream, header, image), tracks in zip(read, answers, strict=True):
-            stream.publish(header, image, tracks, started)
+        for one, tracks in zip(read, answers, strict=True):
+            one.stream.publish(one.header, one.image, tracks, started)

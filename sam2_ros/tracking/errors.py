@@ -9,6 +9,10 @@ class BadImage(TrackerError):
     """An image that is not (H, W, 3) uint8, or has no pixels."""
 
 
+class LateImage(TrackerError):
+    """An image stamped shortly before the newest one."""
+
+
 class NoImage(TrackerError):
     """A prompt before the first image."""
 

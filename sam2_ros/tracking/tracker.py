@@ -18,7 +18,7 @@ from torch import Tensor
 from sam2_ros.geometry.transfer import upload
 from sam2_ros.network import Features, Sam2, fingerprint
 
-from .errors import BadImage, BadMemory, CapacityExceeded, StampUnavailable, UnknownObject
+from .errors import BadImage, BadMemory, CapacityExceeded, LateImage, StampUnavailable, UnknownObject
 from .history import Frame, History
 from .memory import MemoryBank
 from .objects import ObjectRecord
@@ -34,6 +34,10 @@ _log = logging.getLogger(__name__)
 
 _FRAMES_PER_SECOND = 30
 """Of the camera at which the history has room for as many seconds as it is asked for."""
+
+_NEW_STREAM = 500_000_000
+"""Nanoseconds by which a stamp falls at least where a recording or simulation begins anew. By a driver's jitter or a
+clock that is put right it falls by less, and objects should outlive both."""
 
 _UNKNOWN = -10.0
 """Object score logit of a loaded object that was out of view, until it is searched for."""
@@ -125,9 +129,9 @@ class Tracker:
     def track(self, image: NDArray[np.uint8], stamp: int) -> Tracks:
         """Finds every object on the next image.
 
-        image: (H, W, 3) uint8 RGB. stamp: nanoseconds. A stamp that falls or another image size begins a new stream:
-        all objects are forgotten, and a warning is logged. A gap, or a stamp that stays, does not: the image is simply
-        the next one. Raises BadImage.
+        image: (H, W, 3) uint8 RGB. stamp: nanoseconds. Another image size, or a stamp that falls by half a second or
+        more, begins a new stream: all objects are forgotten, and a warning is logged. A gap, or a stamp that stays,
+        does not: the image is simply the next one. Raises BadImage, or LateImage for a stamp that falls by less.
         """
         return track_together([self], [image], [stamp])[0]
 
@@ -272,6 +276,16 @@ class Tracker:
             raise UnknownObject(f"there is no object {object_id}; the objects are: {known}")
         return self._objects[object_id]
 
+    def _check_order(self, stamp: int) -> None:
+        if self._history.empty:
+            return
+        newest = self._history.newest.stamp
+        if newest - _NEW_STREAM < stamp < newest:
+            raise LateImage(
+                f"the image's stamp {stamp} ns is {1e-9 * (newest - stamp):.3f} s before {newest} ns, the newest "
+                f"image's; stamps must rise, and only a fall by {1e-9 * _NEW_STREAM:g} s or more begins a new stream"
+            )
+
     def _begin_stream_if_new(self, stamp: int, height: int, width: int) -> None:
         if self._history.empty:
             return
@@ -383,16 +397,17 @@ def track_together(
     """`Tracker.track` for several cameras at once: one image each, encoded in one batch unless it is encoded in
     regions.
 
-    The trackers share a network and an image_size. Raises ValueError if they do not, and BadImage before anything has
-    changed in any of them.
+    The trackers share a network and an image_size. Raises ValueError if they do not, and BadImage or LateImage before
+    anything has changed in any of them.
     """
     if not len(trackers) == len(images) == len(stamps) > 0:
         raise ValueError(f"{len(trackers)} trackers, {len(images)} images, {len(stamps)} stamps: they go together")
     network, size = trackers[0]._network, trackers[0]._size
     if any(tracker._network is not network or tracker._size != size for tracker in trackers):
         raise ValueError("the trackers must share one network and one image_size")
-    for image in images:
+    for tracker, image, stamp in zip(trackers, images, stamps, strict=True):
         _check_image(image)
+        tracker._check_order(int(stamp))
     pixels = [upload(image, network.device).unsqueeze(0) for image in images]
     encoded: list[Features | None] = [None] * len(pixels)
     if not network.config.search_context:

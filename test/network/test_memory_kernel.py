@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -29,3 +34,36 @@ def test_it_is_attention_to_what_is_there(tokens: int, used: list[list[int]]) ->
     memory[~there] = torch.nan
     summed = attend_to_memory(q, k, memory, torch.tensor(used, dtype=torch.int32, device=DEVICE), pointers)
     torch.testing.assert_close(summed.float(), plain, rtol=0, atol=1e-2 if DEVICE.type == "cuda" else 1e-6)
+
+
+COMPILE = """
+import sys
+import torch
+torch.cuda.device_count = lambda: 0  # it is not asked which GPUs are here
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource, compile
+from sam2_ros.network import memory_kernel
+capability, room = map(int, sys.argv[1:])
+rows, step, stages = next(block[1:] for block in memory_kernel._BLOCKS if room >= block[0])
+constants = dict(channels=256, width=64, rows=rows, step=step, shares=8)
+types = dict.fromkeys(("q_at", "k_at", "memory_at"), "*bf16") | {"used_at": "*i32"}
+types |= dict.fromkeys(("summed_at", "weight_at"), "*fp32") | dict.fromkeys(("queries", "keys", "first_pointer"), "i32")
+types |= {"scale": "fp32"} | dict.fromkeys(constants, "constexpr")
+source = ASTSource(fn=memory_kernel._attend, signature=types, constexprs=constants)
+options = {"num_warps": rows // 16, "num_stages": stages}
+print(compile(source, target=GPUTarget("cuda", capability, 32), options=options).metadata.shared / 1024)
+"""
+
+
+@pytest.mark.parametrize(
+    ("capability", "room"),
+    [(80, 163), (89, 99), (90, 227), (100, 227), (120, 99)],
+    ids=["A100", "RTX 40", "H100", "B200", "RTX 50"],
+)
+def test_every_gpu_has_the_shared_memory_for_it(capability: int, room: int, tmp_path: Path) -> None:
+    """Compiled for GPUs that are not here. room: KiB for a block, by NVIDIA's CUDA C++ Programming Guide."""
+    environment = {**os.environ, "TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", COMPILE, str(capability), str(room)]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert 0 < float(result.stdout) <= room

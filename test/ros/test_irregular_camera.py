@@ -87,6 +87,18 @@ def test_a_recording_that_begins_anew(client: Any, node: Any, object_id: int) ->
     assert _ids(client) == [second.object_id]
 
 
+def test_an_image_that_comes_late(client: Any, node: Any, object_id: int, until: Any) -> None:
+    late = client.image()
+    client.track()
+
+    def said() -> bool:
+        client.send(late)
+        return any("refused an image: the image's stamp" in line for line in node.lines)
+
+    until(said, check=node.check)
+    assert object_id in _ids(client)
+
+
 def test_an_image_that_comes_twice_is_answered_twice(client: Any, node: Any, object_id: int, until: Any) -> None:
     image = client.send(client.image())
     client.answer(image)

@@ -15,6 +15,7 @@ from sam2_ros.tracking import (
     BadImage,
     BadPrompt,
     CapacityExceeded,
+    LateImage,
     NoImage,
     Prompt,
     StampUnavailable,
@@ -212,14 +213,26 @@ def test_images_of_an_earlier_stream_cannot_be_prompted(tracker: Tracker) -> Non
 
 
 @pytest.mark.parametrize(
-    "next_image, stamp", [(image(1), 5), (np.zeros((HEIGHT, WIDTH + 2, 3), np.uint8), 11)], ids=["stamp", "size"]
+    "next_image, stamp",
+    [(image(1), 5 * 10**8), (np.zeros((HEIGHT, WIDTH + 2, 3), np.uint8), 11 * 10**8)],
+    ids=["stamp", "size"],
 )
 def test_a_new_stream_forgets_and_says_so(tracker: Tracker, caplog, next_image: np.ndarray, stamp: int) -> None:
-    tracker.track(image(0), 10)
+    tracker.track(image(0), 10**9)
     tracker.prompt(BOX)
     assert tracker.track(next_image, stamp).ids == ()
     assert "a new stream begins" in caplog.text and "1 objects are forgotten" in caplog.text
     assert tracker.prompt(BOX).ids == (2,)
+
+
+def test_an_image_that_comes_late_is_refused_and_forgets_nothing(tracker: Tracker) -> None:
+    tracker.track(image(0), 10**9)
+    before = tracker.prompt(BOX)
+    for late in (10**9 - 1, 5 * 10**8 + 1):
+        with pytest.raises(LateImage, match=f"stamp {late} ns is .* before 1000000000 ns, the newest image's"):
+            tracker.track(image(1), late)
+    assert np.array_equal(tracker.current().logits, before.logits)
+    assert tracker.track(image(1), 10**9 + 1).ids == (1,)
 
 
 def test_a_new_object_is_somewhere(tracker: Tracker) -> None:
