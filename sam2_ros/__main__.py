@@ -9,6 +9,7 @@ from importlib import import_module
 
 COMMANDS = {
     "node": ("sam2_ros.ros.main", "the ROS 2 node that tracks objects"),
+    "page": ("sam2_ros.web.main", "the page to click on, for any browser"),
     "camera": ("sam2_ros.simulation.camera", "play a video, a folder of images or a simulated table as a camera"),
     "demo": ("sam2_ros.simulation.demo", "camera, node and prompts in processes of their own, with a verdict"),
     "soak": ("sam2_ros.apps.soak", "track for hours and see that neither memory nor time per frame grows"),

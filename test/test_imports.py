@@ -19,6 +19,7 @@ OURS = {
     "ros": {"network", "tracking", "geometry", "msg", "srv"},
     # A ROS client like any other, which shares the conversion of images with the node.
     "simulation": {"geometry", "ros.arguments", "ros.images", "ros.log", "ros.transport", "msg", "srv"},
+    "web": {"geometry", "ros.arguments", "ros.transport", "msg", "srv"},
 }
 ROS = {
     "rclpy", "sensor_msgs", "std_msgs", "std_srvs", "geometry_msgs", "builtin_interfaces", "lifecycle_msgs",
@@ -32,6 +33,7 @@ OTHERS = {
     "apps": {"torch", "numpy", "cv2", "tqdm"},
     "ros": {"torch", "numpy", "cv2", *ROS},
     "simulation": {"numpy", "cv2", "mujoco", "av", "matplotlib", *ROS},
+    "web": {"aiohttp", *ROS},
 }
 
 

@@ -1,0 +1,119 @@
+"""The page's ROS node: what there is to see of a tracker, and requests to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Set
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.task import Future
+from sensor_msgs.msg import CompressedImage
+from std_srvs.srv import SetBool, Trigger
+
+from sam2_ros.msg import TrackedObject, TrackedObjects
+from sam2_ros.srv import Prompt, RemoveObject, UndoPrompt
+
+SERVICES = {
+    "prompt": Prompt,
+    "undo": UndoPrompt,
+    "remove_object": RemoveObject,
+    "reset": Trigger,
+    "enable": SetBool,
+}
+"""Of the tracker's, those that the page calls."""
+
+_TYPE = "sam2_ros/msg/TrackedObjects"
+
+
+class NoTracker(RuntimeError):
+    """Nobody offers a service that is called."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The newest that is known of a camera."""
+
+    number: int = 0
+    """Rises by one with each picture."""
+    stamp: tuple[int, int] = (0, 0)
+    """Of the picture: seconds and nanoseconds."""
+    jpeg: bytes = b""
+    """The tracker's overlay; empty before the first."""
+    objects: TrackedObjects | None = None
+
+
+class Client(Node):
+    """Listens to those cameras of a tracker that somebody watches.
+
+    Its own callbacks run in the executor's thread; everything else may be called from another one.
+    """
+
+    def __init__(self, tracker: str, changed: Callable[[str], None]) -> None:
+        """tracker: the name of its node, with its namespace. changed: called with a camera's name when there is a newer
+        picture of it, in the executor's thread."""
+        super().__init__("sam2_page")
+        self.tracker = self.resolve_topic_name(tracker)
+        self._changed = changed
+        self._seen: dict[str, Seen] = {}
+        self._watched: dict[str, list[Any]] = {}
+        self._callers: dict[str, Any] = {
+            name: self.create_client(kind, f"{self.tracker}/{name}") for name, kind in SERVICES.items()
+        }
+
+    @property
+    def cameras(self) -> list[str]:
+        """The tracker's, by name, an only one without a name; empty where no tracker is to be seen."""
+        # As the node names them: TRACKER/objects, or TRACKER/CAMERA/objects for each of several.
+        start, end = f"{self.tracker}/", "objects"
+        topics = [topic for topic, types in self.get_topic_names_and_types() if _TYPE in types]
+        ours = [topic for topic in topics if topic.startswith(start) and topic.endswith(f"/{end}")]
+        published = [topic for topic in ours if self.count_publishers(topic)]
+        return sorted(topic[len(start) : -len(end)].rstrip("/") for topic in published)
+
+    def watch(self, cameras: Set[str]) -> None:
+        """Subscribes to these cameras' overlays and objects, and to no others: the tracker draws only for who looks."""
+        for camera in self._watched.keys() - cameras:
+            for subscription in self._watched.pop(camera):
+                self.destroy_subscription(subscription)
+            self._seen.pop(camera, None)
+        for camera in cameras - self._watched.keys():
+            base = "/".join(part for part in (self.tracker, camera) if part)
+            self._watched[camera] = [
+                self.create_subscription(kind, f"{base}/{topic}", partial(take, camera), QoSProfile(depth=1))
+                for kind, topic, take in (
+                    (CompressedImage, "overlay/compressed", self._see),
+                    (TrackedObjects, "objects", self._know),
+                )
+            ]
+
+    def seen(self, camera: str) -> Seen:
+        return self._seen.get(camera, Seen())
+
+    def ask(self, service: str, request: Any) -> Future:
+        """Calls one of `SERVICES`. Raises NoTracker."""
+        caller = self._callers[service]
+        if not caller.service_is_ready():
+            raise NoTracker(f"there is no tracker {self.tracker}: start the node, or name another one with --node")
+        return caller.call_async(request)
+
+    def _see(self, camera: str, message: CompressedImage) -> None:
+        before, stamp = self.seen(camera), message.header.stamp
+        if camera in self._watched:
+            self._seen[camera] = Seen(
+                before.number + 1, (stamp.sec, stamp.nanosec), message.data.tobytes(), before.objects
+            )
+            self._changed(camera)
+
+    def _know(self, camera: str, message: TrackedObjects) -> None:
+        before = self.seen(camera)
+        if camera in self._watched:
+            self._seen[camera] = Seen(before.number, before.stamp, before.jpeg, message)
+
+
+def unseen(tracked: TrackedObject, objects: TrackedObjects) -> float:
+    """Seconds since an object was last seen."""
+    now, last = objects.header.stamp, tracked.last_seen
+    return max(0.0, now.sec - last.sec + 1e-9 * (now.nanosec - last.nanosec))

@@ -1,0 +1,68 @@
+"""From what a browser sends to requests of the tracker's services. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from builtin_interfaces.msg import Time
+from std_srvs.srv import SetBool, Trigger
+
+from sam2_ros.msg import PromptPoint
+from sam2_ros.srv import Prompt, RemoveObject, UndoPrompt
+
+_LARGEST_ID = 2**32 - 1
+_MOST_POINTS = 1000
+
+
+class BadMessage(ValueError):
+    """What a browser sent is none of the page's messages; says what is wrong with it."""
+
+
+def to_request(service: str, camera: str, said: Mapping[str, Any]) -> Any:
+    """The request of a service that a message asks for. Raises BadMessage.
+
+    said: as page.js sends it. For `prompt` the object's `id` or 0, `points` as [x, y, label], a `box`, a `label`, a
+    `candidate`, and the `stamp` of the picture as [seconds, nanoseconds].
+    """
+    try:
+        return _to_request(service, camera, said)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise BadMessage(f"the page sent a {service} that cannot be read: {error!r}") from error
+
+
+def _to_request(service: str, camera: str, said: Mapping[str, Any]) -> Any:
+    if service == "prompt":
+        return _to_prompt(camera, said)
+    if service == "undo":
+        return UndoPrompt.Request(camera=camera, object_id=_number(said["id"], _LARGEST_ID))
+    if service == "remove_object":
+        return RemoveObject.Request(camera=camera, object_id=_number(said["id"], _LARGEST_ID))
+    if service == "enable":
+        return SetBool.Request(data=bool(said["data"]))
+    if service == "reset":
+        return Trigger.Request()
+    raise ValueError("there is no such service")
+
+
+def _to_prompt(camera: str, said: Mapping[str, Any]) -> Prompt.Request:
+    seconds, nanoseconds = said.get("stamp", (0, 0))
+    points, box = list(said.get("points", ())), [float(edge) for edge in said.get("box", ())]
+    if len(points) > _MOST_POINTS or len(box) not in (0, 4):
+        raise ValueError(f"{len(points)} points and {len(box)} edges of a box")
+    return Prompt.Request(
+        stamp=Time(sec=_number(seconds, 2**31 - 1), nanosec=_number(nanoseconds, 999_999_999)),
+        camera=camera,
+        object_id=_number(said.get("id", 0), _LARGEST_ID),
+        label=str(said.get("label", "")),
+        points=[PromptPoint(x=float(x), y=float(y), label=_number(label, 1)) for x, y, label in points],
+        box=box,
+        candidate=_number(said.get("candidate", 0), 255),
+    )
+
+
+def _number(value: Any, highest: int) -> int:
+    number = int(value)
+    if not 0 <= number <= highest:
+        raise ValueError(f"{number} is not from 0 to {highest}")
+    return number

@@ -1,0 +1,219 @@
+"""A tracker that notes what it is asked for, the page's process, and a browser, which speak over DDS and HTTP."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import rclpy
+from builtin_interfaces.msg import Time
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import Header
+from std_srvs.srv import SetBool, Trigger
+
+from sam2_ros.msg import TrackedObject, TrackedObjects
+from sam2_ros.ros import transport
+from sam2_ros.srv import Prompt, RemoveObject, UndoPrompt
+
+PATIENCE = 60.0  # seconds; the machine of a test may be busy
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+
+
+def until(get: Callable[[], Any], patience: float = PATIENCE) -> Any:
+    """Waits for the first value that is true."""
+    end = time.monotonic() + patience
+    while not (value := get()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+    return value
+
+
+class Tracker(Node):
+    """Answers as the node `sam2` would, with an object for each prompt of a new one."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__("sam2", context=context)
+        self.cameras = {name: self._publishers_of(name) for name in ("",)}
+        self.asked: list[Any] = []
+        self.objects: dict[int, str] = {}
+        self.refuses = ""
+        self.state = TrackedObject.VISIBLE
+        self.shown = Time()
+        """The stamp of the newest picture."""
+        self._last = 0
+        for kind, name, answer in (
+            (Prompt, "prompt", self._prompt),
+            (UndoPrompt, "undo", self._undo),
+            (RemoveObject, "remove_object", self._remove),
+            (Trigger, "reset", self._reset),
+            (SetBool, "enable", self._enable),
+        ):
+            self.create_service(kind, f"~/{name}", answer)
+
+    def _publishers_of(self, camera: str) -> tuple[Any, Any]:
+        base, newest = f"~/{camera}/" if camera else "~/", QoSProfile(depth=1)
+        return (
+            self.create_publisher(TrackedObjects, f"{base}objects", newest),
+            self.create_publisher(CompressedImage, f"{base}overlay/compressed", newest),
+        )
+
+    @property
+    def watchers(self) -> int:
+        return sum(overlay.get_subscription_count() for _, overlay in self.cameras.values())
+
+    def show(self, seconds: int, width: int = 320, height: int = 240, camera: str = "") -> None:
+        """Publishes a picture with this stamp, whose grey says it, and the objects."""
+        self.shown = Time(sec=seconds, nanosec=7)
+        header = Header(stamp=self.shown, frame_id="optical")
+        picture = np.full((height, width, 3), seconds % 250, np.uint8)
+        _, jpeg = cv2.imencode(".jpg", picture)
+        objects, overlay = self.cameras[camera]
+        last = Time(sec=seconds if self.state == TrackedObject.VISIBLE else seconds - 4)
+        objects.publish(
+            TrackedObjects(
+                header=header,
+                height=height,
+                width=width,
+                objects=[
+                    TrackedObject(id=number, label=label, state=self.state, visibility=0.9, last_seen=last)
+                    for number, label in self.objects.items()
+                ],
+            )
+        )
+        message = CompressedImage(header=header, format="rgb8; jpeg compressed bgr8")
+        message.data = jpeg.tobytes()
+        overlay.publish(message)
+
+    def _note(self, request: Any, response: Any) -> bool:
+        self.asked.append(request)
+        response.success, response.message = not self.refuses, self.refuses
+        return bool(response.success)
+
+    def _prompt(self, request: Any, response: Any) -> Any:
+        if self._note(request, response):
+            if not request.object_id:
+                self._last += 1
+            response.object_id = request.object_id or self._last
+            self.objects[response.object_id] = request.label or self.objects.get(response.object_id, "")
+            if len(request.points) == 1:
+                response.candidates = [TrackedObject(area=area) for area in (100, 250, 40)]
+        return response
+
+    def _undo(self, request: Any, response: Any) -> Any:
+        if self._note(request, response):
+            response.removed = self.objects.pop(request.object_id, None) is not None
+        return response
+
+    def _remove(self, request: Any, response: Any) -> Any:
+        if self._note(request, response):
+            self.objects.pop(request.object_id)
+        return response
+
+    def _reset(self, request: Any, response: Any) -> Any:
+        if self._note(request, response):
+            self.objects.clear()
+        return response
+
+    def _enable(self, request: Any, response: Any) -> Any:
+        self._note(request, response)
+        return response
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROS_DOMAIN_ID", str(random.randint(1, 100)))
+        patch.setenv(transport.VARIABLE, transport.LARGE_SEGMENT)
+        context = Context()
+        rclpy.init(context=context)
+        yield context
+        context.try_shutdown()
+
+
+@pytest.fixture(scope="module")
+def tracker(context: Context) -> Iterator[Tracker]:
+    tracker = Tracker(context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(tracker)
+
+    def spin() -> None:
+        with contextlib.suppress(ExternalShutdownException):
+            executor.spin()
+
+    spinner = threading.Thread(target=spin, daemon=True)
+    spinner.start()
+    yield tracker
+    executor.shutdown()
+    spinner.join()
+    tracker.destroy_node()
+
+
+@pytest.fixture(scope="module")
+def url(context: Context) -> Iterator[str]:
+    """Where the page is served, by a process of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    page = subprocess.Popen(
+        [sys.executable, "-m", "sam2_ros", "page", "--address", address],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "RCUTILS_COLORIZED_OUTPUT": "0"},
+    )
+    first = page.stdout.readline()
+    assert f"the page of /sam2 is at http://{address}" in first
+    yield f"http://{address}"
+    page.terminate()
+    said, _ = page.communicate(timeout=PATIENCE)
+    assert (page.returncode, said) == (0, "")
+
+
+@pytest.fixture(scope="session")
+def open_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
+    """Opens Chromium, without a window, with a size; it is closed at the end."""
+    if CHROMIUM is None or DRIVER is None:
+        pytest.skip("chromium and chromedriver are not installed: sudo apt-get install chromium chromium-driver")
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    opened = []
+
+    def open_browser(width: int = 1280, height: int = 800) -> Any:
+        options = webdriver.ChromeOptions()
+        options.binary_location = CHROMIUM
+        for argument in (
+            "headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "disable-background-networking",
+            "disable-component-update", "disable-sync", "no-first-run", f"window-size={width},{height}",
+            f"user-data-dir={tmp_path_factory.mktemp('browser')}",
+        ):  # fmt: skip
+            options.add_argument(f"--{argument}")
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        opened.append(webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER)))
+        return opened[-1]
+
+    yield open_browser
+    for browser in opened:
+        browser.quit()
+
+
+@pytest.fixture
+def pictures(request: pytest.FixtureRequest) -> Path | None:
+    """Where to leave what the browser shows, to look at; None unless SAM2_ROS_PICTURES says it."""
+    folder = os.environ.get("SAM2_ROS_PICTURES")
+    return Path(folder) if folder else None

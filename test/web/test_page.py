@@ -1,0 +1,285 @@
+"""The page in a real browser: what is clicked becomes a prompt on the picture that was shown."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sam2_ros.msg import TrackedObject
+from sam2_ros.srv import Prompt, RemoveObject
+
+by = pytest.importorskip("selenium.webdriver.common.by", reason="selenium is not installed").By
+from selenium.webdriver import ActionChains, Keys  # noqa: E402
+from selenium.webdriver.common.actions.action_builder import ActionBuilder  # noqa: E402
+
+PATIENCE = 20.0
+
+
+class Page:
+    """The page as somebody sees and uses it, at a camera that goes on."""
+
+    def __init__(self, browser: Any, url: str, tracker: Any) -> None:
+        self.browser = browser
+        self.tracker = tracker
+        self.seconds = itertools.count(1000)
+        self._plays = threading.Event()
+        self._ended = threading.Event()
+        self._player = threading.Thread(target=self._play)
+        self._player.start()
+        self.play(True)
+        browser.get(url)
+        self.until(lambda: "images/s" in self.text("status"))
+
+    def _play(self) -> None:
+        while not self._ended.wait(0.1):
+            if self._plays.is_set():
+                self.tracker.show(next(self.seconds))
+
+    def play(self, plays: bool) -> None:
+        """Whether pictures come."""
+        (self._plays.set if plays else self._plays.clear)()
+
+    def close(self) -> None:
+        self._ended.set()
+        self._player.join()
+
+    def until(self, get: Any) -> Any:
+        end = time.monotonic() + PATIENCE
+        while not (value := get()):
+            assert time.monotonic() < end, "waited in vain"
+            time.sleep(0.02)
+        return value
+
+    def find(self, name: str) -> Any:
+        return self.browser.find_element(by.ID, name)
+
+    def text(self, name: str) -> str:
+        return self.find(name).text
+
+    @property
+    def stamp(self) -> int:
+        """Seconds, of the picture that is shown."""
+        return int(self.browser.execute_script("return shown ? shown.stamp[0] : 0"))
+
+    @property
+    def rows(self) -> list[Any]:
+        return self.find("objects").find_elements(by.TAG_NAME, "li")
+
+    @property
+    def selected(self) -> str | None:
+        chosen = self.find("objects").find_elements(by.CSS_SELECTOR, "li.selected")
+        return chosen[0].get_attribute("data-id") if chosen else None
+
+    def screen(self, x: float, y: float) -> tuple[int, int]:
+        """Where a pixel of the image lies from the middle of the canvas, in pixels of the screen."""
+        canvas = self.find("picture")
+        width, height = (int(canvas.get_attribute(edge)) for edge in ("width", "height"))
+        return (
+            round(((x + 0.5) / width - 0.5) * canvas.size["width"]),
+            round(((y + 0.5) / height - 0.5) * canvas.size["height"]),
+        )
+
+    def click(self, x: float, y: float, key: str | None = None, right: bool = False) -> None:
+        chain = ActionChains(self.browser).move_to_element_with_offset(self.find("picture"), *self.screen(x, y))
+        if key is not None:
+            chain.key_down(key)
+        chain = chain.context_click() if right else chain.click()
+        if key is not None:
+            chain.key_up(key)
+        chain.perform()
+
+    def asked(self, kind: Any = None) -> Any:
+        """The next request that the tracker got."""
+        request = self.until(lambda: self.tracker.asked and self.tracker.asked.pop(0))
+        assert kind is None or isinstance(request, kind)
+        return request
+
+    def prompted(self, count: int) -> None:
+        """Waits until so many objects are listed, of which the last is selected."""
+        self.until(lambda: len(self.rows) == count and self.selected == self.rows[-1].get_attribute("data-id"))
+
+
+@pytest.fixture(scope="module")
+def browser(open_browser: Any) -> Any:
+    return open_browser()
+
+
+@pytest.fixture
+def page(browser: Any, url: str, tracker: Any) -> Iterator[Page]:
+    tracker.objects.clear()
+    tracker.asked.clear()
+    tracker.refuses, tracker.state = "", TrackedObject.VISIBLE
+    page = Page(browser, url, tracker)
+    yield page
+    page.close()
+    complaints = [line for line in browser.get_log("browser") if line["level"] == "SEVERE"]
+    assert complaints == []
+
+
+def near(request: Any, x: float, y: float) -> bool:
+    (point,) = request.points
+    return abs(point.x - x) < 1 and abs(point.y - y) < 1  # the mouse knows whole pixels of the screen
+
+
+def test_a_click_starts_an_object_on_the_picture_that_was_clicked(page: Page) -> None:
+    page.play(False)
+    page.until(lambda: page.stamp == page.tracker.shown.sec)
+    clicked = page.stamp
+
+    page.click(100, 60)
+
+    request = page.asked(Prompt.Request)
+    assert near(request, 100, 60) and request.points[0].label == 1
+    assert (request.stamp.sec, request.stamp.nanosec, request.object_id) == (clicked, 7, 0)
+    assert list(request.box) == [] and not request.preview
+    page.play(True)
+    page.prompted(1)
+    assert page.rows[0].find_element(by.TAG_NAME, "input").get_attribute("placeholder") == "object 1"
+    assert "visible, 90 % sure" in page.rows[0].text
+
+
+def test_a_box_is_of_the_picture_on_which_it_was_begun(page: Page) -> None:
+    canvas = page.find("picture")
+    ActionChains(page.browser).move_to_element_with_offset(canvas, *page.screen(50, 40)).click_and_hold().perform()
+    begun = page.stamp
+    page.until(lambda: page.tracker.shown.sec > begun + 5)
+    x0, y0 = page.screen(50, 40)
+    x1, y1 = page.screen(200, 150)
+    ActionChains(page.browser).move_by_offset(x1 - x0, y1 - y0).perform()
+    assert page.find("box").is_displayed() and page.stamp == begun
+    ActionChains(page.browser).release().perform()
+
+    request = page.asked(Prompt.Request)
+    assert request.stamp.sec == begun
+    assert [round(edge) for edge in request.box] == pytest.approx([50, 40, 200, 150], abs=1)
+    assert list(request.points) == []
+    page.until(lambda: page.stamp > begun)
+    assert not page.find("box").is_displayed()
+
+
+def test_what_belongs_to_the_selected_object_and_what_does_not(page: Page) -> None:
+    page.click(100, 60)
+    first = page.asked().object_id
+    page.prompted(1)
+    number = int(page.selected or 0)
+    assert first == 0 and number > 0
+    for how, label in (
+        ({"right": True}, 0),
+        ({"key": Keys.SHIFT}, 1),
+    ):
+        page.click(110, 70, **how)
+        request = page.asked(Prompt.Request)
+        assert (request.object_id, request.points[0].label) == (number, label)
+    for mode, label in (("Add", 1), ("Subtract", 0)):
+        page.find("modes").find_element(by.XPATH, f"button[.='{mode}']").click()
+        page.click(120, 80)
+        request = page.asked(Prompt.Request)
+        assert (request.object_id, request.points[0].label) == (number, label)
+    page.browser.find_element(by.TAG_NAME, "body").send_keys("n")
+    page.click(20, 20)
+    assert page.asked(Prompt.Request).object_id == 0
+    page.prompted(2)
+
+
+def test_another_reading_of_a_click(page: Page) -> None:
+    page.click(100, 60)
+    page.asked()
+    page.prompted(1)
+    larger, smaller = page.find("readings").find_elements(by.TAG_NAME, "button")
+    assert (larger.text, smaller.text) == ("2.5 times as large", "40 % of it")
+    smaller.click()
+    request = page.asked(Prompt.Request)
+    assert (request.object_id, request.candidate, len(request.points)) == (int(page.selected or 0), 2, 0)
+
+
+def test_an_object_is_named_undone_and_removed(page: Page) -> None:
+    for x in (60, 200):
+        page.click(x, 60)
+        page.asked()
+    page.prompted(2)
+    page.rows[0].find_element(by.CLASS_NAME, "state").click()
+    page.until(lambda: page.selected == page.rows[0].get_attribute("data-id"))
+    page.rows[1].find_element(by.CLASS_NAME, "state").click()
+    name = page.rows[0].find_element(by.TAG_NAME, "input")
+    number = int(page.rows[0].get_attribute("data-id"))
+    name.send_keys("red mug", Keys.ENTER)
+    request = page.asked(Prompt.Request)
+    assert (request.object_id, request.label, len(request.points)) == (number, "red mug", 0)
+    page.until(lambda: page.rows[0].find_element(by.TAG_NAME, "input").get_attribute("value") == "red mug")
+
+    page.rows[0].find_element(by.TAG_NAME, "button").click()
+    assert page.asked(RemoveObject.Request).object_id == number
+    page.until(lambda: len(page.rows) == 1)
+    page.find("undo").click()
+    assert page.asked().object_id == number + 1
+    page.until(lambda: not page.rows)
+
+
+def test_a_hidden_object_is_called_hidden(page: Page) -> None:
+    page.click(60, 60)
+    page.prompted(1)
+    page.tracker.state = TrackedObject.OCCLUDED
+    page.until(lambda: "occluded for 4.0 s" in page.rows[0].text)
+
+
+def test_a_refusal_is_shown(page: Page) -> None:
+    page.tracker.refuses = "there are 8 objects already; remove one, or raise capacity"
+    page.click(60, 60)
+    page.until(lambda: page.text("message") == page.tracker.refuses)
+    assert not page.rows
+
+
+def test_pause_and_forget_all(page: Page) -> None:
+    page.click(60, 60)
+    page.asked()
+    page.find("pause").click()
+    assert page.asked().data is False
+    page.until(lambda: page.text("pause") == "Go on")
+    page.find("pause").click()
+    assert page.asked().data is True
+    page.find("reset").click()
+    page.asked()
+    page.until(lambda: not page.rows)
+
+
+def test_a_camera_that_falls_silent_is_seen(page: Page) -> None:
+    page.play(False)
+    page.until(lambda: page.text("status") == "no images")
+    page.play(True)
+    page.until(lambda: "images/s" in page.text("status"))
+
+
+def test_a_finger_draws_a_box(page: Page) -> None:
+    from selenium.webdriver.common.actions.pointer_input import PointerInput
+
+    canvas = page.find("picture")
+    builder = ActionBuilder(page.browser, mouse=PointerInput("touch", "finger"))
+    finger = builder.pointer_action
+    finger.move_to(canvas, *page.screen(50, 40)).pointer_down()
+    finger.move_to(canvas, *page.screen(120, 90)).move_to(canvas, *page.screen(200, 150)).pointer_up()
+    builder.perform()
+    assert [round(edge) for edge in page.asked(Prompt.Request).box] == pytest.approx([50, 40, 200, 150], abs=1)
+
+
+def test_who_looks_at_nothing_is_sent_nothing(page: Page) -> None:
+    assert page.tracker.watchers == 1
+    page.browser.get("about:blank")
+    page.until(lambda: page.tracker.watchers == 0)
+
+
+def test_it_fits_a_telephone(open_browser: Any, url: str, tracker: Any) -> None:
+    browser = open_browser(width=500, height=900)
+    page = Page(browser, url, tracker)
+    try:
+        canvas, aside = page.find("picture"), browser.find_element(by.TAG_NAME, "aside")
+        width = browser.execute_script("return innerWidth")
+        assert canvas.rect["width"] == pytest.approx(width, abs=2)
+        assert aside.rect["y"] >= canvas.rect["y"] + canvas.rect["height"] - 1
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    finally:
+        page.close()
