@@ -1,4 +1,4 @@
-# make demo, make test, make lint, make train: each sets up what it needs in .venv.
+# make demo, make page, make test, make lint, make train: each sets up what it needs in .venv.
 
 PYTHON ?= python3
 # What pip is to install: PyTorch's build for CPUs, since that of PyPI brings several GB of CUDA. TORCH=torch takes it.
@@ -12,10 +12,11 @@ BIN := .venv/bin
 # Threads that wait should not keep a core busy: camera, node and client share few of them.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help demo test lint train clean
+.PHONY: help demo page test lint train clean
 help:
 	@echo 'make demo                        track two objects on a simulated table; see demo/'
 	@echo 'make demo VIDEO=clip.mp4 BOX=x0,y0,x1,y1   track an object of your own video'
+	@echo 'make page                        click on objects of that table, or of a VIDEO, in a browser'
 	@echo 'make test                        run the tests'
 	@echo 'make lint                        run ruff and mypy'
 	@echo 'make train                       train the embedded model; goes on where it stopped'
@@ -23,6 +24,9 @@ help:
 
 demo: .venv/ready
 	$(BIN)/sam2_ros demo $(if $(VIDEO),--video $(VIDEO) --box $(BOX)) $(ARGUMENTS)
+
+page: .venv/ready
+	$(BIN)/sam2_ros demo --page $(if $(VIDEO),--video $(VIDEO)) $(ARGUMENTS)
 
 test: .venv/develop
 	$(BIN)/python -m pytest $(ARGUMENTS)

@@ -29,6 +29,7 @@ ARGUMENTS = {
     "rate": ("", "images a second to keep up with, by a smaller size of image if need be; empty: as in config"),
     "namespace": ("", "namespace of the node"),
     "respawn": ("false", "true: start the node again when it ends; its objects are gone then"),
+    "page": ("localhost:8080", "HOST:PORT of the page to click on; 0.0.0.0:8080: for others as well; false: no page"),
     "rviz": ("false", "true: start RViz, with the picture, and a cloud to click on where there is depth"),
     "use_sim_time": ("false", "true: go by /clock, as of a simulation or of a bag that is played with --clock"),
     "frame": ("", "RViz's fixed frame, one of your tf or the images' own; empty: the simulated camera's"),
@@ -61,6 +62,8 @@ def _nodes(context: LaunchContext) -> list[Node]:
     _check_names(given, cameras)
     topics = {camera: _topics(given, camera) for camera in cameras}
     nodes = [_node(given, topics)]
+    if given["page"].lower() not in ("", "false"):
+        nodes.append(_page(given))
     if _is_true("rviz", given["rviz"]):
         nodes.append(_rviz(given, cameras[0], topics[cameras[0]]))
     return nodes
@@ -115,9 +118,25 @@ def _node(given: dict[str, str], topics: dict[str, dict[str, str]]) -> Node:
     )
 
 
+def _page(given: dict[str, str]) -> Node:
+    return Node(
+        package="sam2_ros",
+        executable="page",
+        namespace=LaunchConfiguration("namespace"),
+        arguments=["--address", given["page"], "--node", _name(given)],
+        output="screen",
+        emulate_tty=True,
+    )
+
+
+def _name(given: dict[str, str]) -> str:
+    """The node's, with its namespace."""
+    return "/" + "/".join(part for part in (given["namespace"].strip("/"), "sam2") if part)
+
+
 def _rviz(given: dict[str, str], camera: str, topics: dict[str, str]) -> Node:
     """RViz, with the topics of its layout mapped to those of the node and of its first camera."""
-    node = "/" + "/".join(part for part in (given["namespace"].strip("/"), "sam2", camera) if part)
+    node = "/".join(part for part in (_name(given), camera) if part)
     layout = PathJoinSubstitution([FindPackageShare("sam2_ros"), "rviz", "track.rviz"])
     mapped = {
         "/camera/image_raw": topics["image"].removesuffix("/compressed"),

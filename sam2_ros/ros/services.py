@@ -87,7 +87,8 @@ class Services:
             response.object_id = response.object.id
             if prompted.readings is not None:
                 response.candidates = to_candidates(*prompted.readings)
-            return f"object {response.object_id} {prompted.label} was {'corrected' if call.object_id else 'started'}"
+            name = f"object {response.object_id}{prompted.label and f' {prompted.label}'}"
+            return f"{name} was {'corrected' if call.object_id else 'started'}"
 
         return self._answer(response, answer)
 

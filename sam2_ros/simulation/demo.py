@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import random
 import signal
 import time
 from collections.abc import Callable
@@ -21,10 +20,9 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
-from sam2_ros.ros.transport import use_large_segment
-
 from .client import Client
-from .processes import Process, ProcessDied
+from .page_demo import serve
+from .processes import Process, ProcessDied, isolate
 from .record import Box, Target, truths
 
 PROMPTED = {"ball": 1, "cereal box": 2}
@@ -42,13 +40,18 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         prog="sam2_ros demo",
         description="Starts a camera and the tracker, prompts two objects of a simulated tabletop, or one of your own "
-        "video, and tracks. Writes overlay.mp4 and summary.png. Ends with 0 only if it tracked.",
+        "video, and tracks. Writes overlay.mp4 and summary.png. Ends with 0 only if it tracked. With --page it leaves "
+        "the prompts to you, in a browser, until Ctrl-C.",
     )
     result.add_argument(
         "--video", type=Path, metavar="VIDEO|FOLDER", help="your own, instead of the simulated tabletop"
     )
     result.add_argument("--box", metavar="X0,Y0,X1,Y1", help="of the object on the video's first frame, in pixels")
     result.add_argument("--model", default="nano", help="name or file of the network (default: nano, the embedded one)")
+    result.add_argument(
+        "--page", nargs="?", const="", metavar="HOST:PORT",
+        help="serve a page to click on, at localhost:8080 if nothing else is said",
+    )  # fmt: skip
     result.add_argument("--seconds", type=float, default=20.0, help="how long to track at most (default: 20)")
     result.add_argument("--rate", type=float, default=10.0, help="images per second (default: 10)")
     result.add_argument("--output", type=Path, default=Path("demo"), help="folder to write to (default: demo)")
@@ -56,23 +59,28 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the demo. 0 if it tracked, 1 if not, 2 for wrong arguments."""
+    """Runs the demo. 0 if it tracked, or with --page was ended by Ctrl-C; 1 if not, 2 for wrong arguments."""
     command = parser()
     options = command.parse_args(arguments)
     try:
         options.box = None if options.box is None else _numbers(options.box)
     except ValueError as error:
         command.error(str(error))
-    if (options.video is None) != (options.box is None):
-        command.error("--video and --box go together: the box says what to track")
+    if options.page is not None and options.box is not None:
+        command.error("--page and --box do not go together: on the page you draw the box")
+    if options.page is None and (options.video is None) != (options.box is None):
+        command.error("--video and --box go together: the box says what to track; or say --page, and click")
     if options.video is not None and not options.video.exists():
         command.error(f"--video {options.video} does not exist")
     if not options.seconds > 0 or not options.rate > 0:
         command.error(f"--seconds {options.seconds:g} --rate {options.rate:g}: both must be above 0")
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    needed = NEEDED if options.page is None else () if options.video else ("mujoco",)
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
         print(f"the demo needs {', '.join(missing)}: pip install {' '.join(missing)}")
         return 1
+    if options.page is not None:
+        return serve(options.video, options.rate, options.model, options.page)
     try:
         options.output.mkdir(parents=True, exist_ok=True)
         demo = Demo(options)
@@ -115,12 +123,7 @@ class Demo:
 
     def run(self) -> list[str]:
         """What was wrong; empty if it tracked. Raises ProcessDied or NotReady."""
-        # A domain of our own, so that the demo neither sees nor disturbs other nodes on this machine.
-        os.environ.setdefault("ROS_DOMAIN_ID", str(random.randint(1, 100)))
-        use_large_segment()
-        # Confined to this machine by these, rmw_fastrtps would choose the transports itself, and lose images.
-        os.environ.pop("ROS_AUTOMATIC_DISCOVERY_RANGE", None)
-        os.environ.pop("ROS_LOCALHOST_ONLY", None)
+        isolate()
         with ExitStack() as at_end:
             at_end.callback(self._film.close)
             self._camera, self._node = self._start(at_end)
@@ -134,8 +137,8 @@ class Demo:
         return self._finish()
 
     def _start(self, at_end: ExitStack) -> tuple[Process, Process]:
-        options = self._options
         print(f"starting the camera and the tracker (ROS_DOMAIN_ID={os.environ['ROS_DOMAIN_ID']})", flush=True)
+        options = self._options
         source = ["--simulated"] if options.video is None else [str(options.video)]
         paused = ["--ros-args", "-p", "paused:=true"]
         camera = Process("camera", ["camera", *source, "--rate", str(options.rate), *paused])

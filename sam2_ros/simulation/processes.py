@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 import signal
 import subprocess
 import sys
@@ -9,9 +11,20 @@ import threading
 import time
 from collections import deque
 
+from sam2_ros.ros.transport import use_large_segment
+
 
 class ProcessDied(RuntimeError):
     """A process ended that had to stay; the message holds its last lines."""
+
+
+def isolate() -> None:
+    """Puts us, and what we start, in a domain of our own, so that we neither see nor disturb others on this machine."""
+    os.environ.setdefault("ROS_DOMAIN_ID", str(random.randint(1, 100)))
+    use_large_segment()
+    # Confined to this machine by these, rmw_fastrtps would choose the transports itself, and lose images.
+    os.environ.pop("ROS_AUTOMATIC_DISCOVERY_RANGE", None)
+    os.environ.pop("ROS_LOCALHOST_ONLY", None)
 
 
 class Process:

@@ -78,7 +78,8 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], dict[str, Any]]:
 
 @pytest.fixture
 def nodes(load: Any) -> Callable[..., list[Any]]:
-    """The nodes that track.launch.py starts with such arguments, and the context to read them in."""
+    """The nodes that track.launch.py starts with such arguments, and the context to read them in. The page only if it
+    is asked for."""
     from launch import LaunchContext
 
     module = load(TRACK)
@@ -86,7 +87,7 @@ def nodes(load: Any) -> Callable[..., list[Any]]:
     def make(**given: str) -> list[Any]:
         context = LaunchContext()
         defaults = {name: default for name, (default, _) in module["ARGUMENTS"].items()}
-        context.launch_configurations.update({**defaults, "config": "a.yaml", **given})
+        context.launch_configurations.update({**defaults, "config": "a.yaml", "page": "false", **given})
         return [context, *module["_nodes"](context)]
 
     return make
@@ -112,7 +113,10 @@ def _given_parameters(context: Any, node: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("file", "names"),
     [
-        (TRACK, "image camera_info depth cameras model device rate namespace respawn rviz use_sim_time frame config"),
+        (
+            TRACK,
+            "image camera_info depth cameras model device rate namespace respawn page rviz use_sim_time frame config",
+        ),
         (DEMO, "model device rviz"),
     ],
 )
@@ -199,6 +203,15 @@ def test_several_cameras(nodes: Any) -> None:
 def test_an_argument_that_cannot_be(nodes: Any, given: dict[str, str], sentence: str) -> None:
     with pytest.raises(RuntimeError, match=sentence):
         nodes(**given)
+
+
+def test_the_page_is_of_this_node(load: Any, nodes: Any) -> None:
+    from launch.utilities import perform_substitutions
+
+    assert load(TRACK)["ARGUMENTS"]["page"][0] == "localhost:8080"
+    context, _, page = nodes(page="0.0.0.0:9000", namespace="/robot/")
+    arguments = [perform_substitutions(context, word) for word in page.cmd[1:5]]
+    assert arguments == ["--address", "0.0.0.0:9000", "--node", "/robot/sam2"]
 
 
 def test_every_topic_of_the_layout_is_mapped_to_one_that_there_is(nodes: Any) -> None:

@@ -33,7 +33,7 @@ from sam2_ros.ros import transport
 from sam2_ros.srv import Prompt, RemoveObject, UndoPrompt
 
 PATIENCE = 60.0  # seconds; the machine of a test may be busy
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+CHROMIUM, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
 
 
 def until(get: Callable[[], Any], patience: float = PATIENCE) -> Any:

@@ -5,10 +5,11 @@ const $ = (id) => document.getElementById(id);
 const DRAG = 6; // screen pixels from which a press is a box and not a click
 const SILENT = 3000; // ms without a picture after which the one that is shown is called old
 const HINTS = {
-  new: "Click an object, or drag a box around it.",
+  new: "Click something new, or drag a box around it.",
   add: "Click what belongs to the selected object as well, or drag a box around it.",
   subtract: "Click what does not belong to the selected object.",
 };
+const CORRECTIONS = " Shift and click adds to the selected object, a right click takes away from it.";
 
 let socket = null;
 let cameras = null; // names; null before the server has said
@@ -114,7 +115,9 @@ function describe() {
         : paused
           ? "paused"
           : silent
-            ? "no images"
+            ? shown
+              ? "no images"
+              : "waiting for images"
             : `${(pictures.length / 2).toFixed(0)} images/s, ${$("picture").width} x ${$("picture").height}`;
   $("frame").hidden = shown === null;
   $("nothing").hidden = shown !== null;
@@ -128,7 +131,7 @@ function describe() {
     button.setAttribute("aria-checked", button.dataset.mode === mode);
     button.disabled = button.dataset.mode !== "new" && !selected;
   }
-  $("hint").textContent = HINTS[mode];
+  $("hint").textContent = HINTS[mode] + (mode === "new" && selected ? CORRECTIONS : "");
   $("pause").textContent = paused ? "Go on" : "Pause";
 }
 
