@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import struct
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Coroutine, Mapping, Set
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Protocol
@@ -127,15 +128,19 @@ class Viewer:
             for task in self._tasks:
                 task.cancel()
 
-    def _begin(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        async def until_gone() -> None:
+            with contextlib.suppress(ConnectionResetError):  # the browser has left while it was spoken to
+                await work
+
+        task = asyncio.get_running_loop().create_task(until_gone())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def _take(self, text: str) -> None:
         try:
             said = json.loads(text)
-            kind = said["type"]
+            kind = str(said["type"])
         except (ValueError, TypeError, KeyError):
             self._begin(self._answer({}, {"success": False, "message": "the page sent what cannot be read"}))
             return

@@ -200,6 +200,7 @@ def test_what_is_told_of_an_object() -> None:
     ("said", "sentence"),
     [
         ("no JSON", "the page sent what cannot be read"),
+        ('{"type": []}', "the page asked for '[]'"),
         ("[]", "the page sent what cannot be read"),
         ('{"type": "format"}', "the page asked for 'format', which is none of prompt, undo"),
         ('{"type": "undo"}', "the page sent a undo that cannot be read: KeyError('id')"),

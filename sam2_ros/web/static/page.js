@@ -204,6 +204,8 @@ function makeRow(one) {
   bar.firstChild.style.background = one.colour;
   row.append(colour, name, remove, state, bar);
   row.onclick = () => select(one.id === selected && document.activeElement !== name ? 0 : one.id);
+  row.tabIndex = 0;
+  row.onkeydown = (event) => event.key === "Enter" && event.target === row && row.click();
   $("objects").append(row);
   return row;
 }
@@ -243,7 +245,7 @@ function place(event) {
 }
 
 function meaning(event) {
-  if (event.button === 2) return "subtract";
+  if (event.button === 2 || event.ctrlKey) return "subtract"; // a Mac's right click may be either
   return event.shiftKey ? "add" : mode;
 }
 
