@@ -7,7 +7,9 @@ The node configures and activates itself (parameter autostart), so that it does 
 """
 
 import os
+from pathlib import Path
 
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
@@ -59,10 +61,10 @@ def _transport() -> list[SetEnvironmentVariable]:
 def _nodes(context: LaunchContext) -> list[Node]:
     given = {name: LaunchConfiguration(name).perform(context).strip() for name in ARGUMENTS}
     cameras = [name.strip() for name in given["cameras"].split(",") if name.strip()] or [""]
-    _check_names(given, cameras)
+    _check(context, given, cameras)
     topics = {camera: _topics(given, camera) for camera in cameras}
     nodes = [_node(given, topics)]
-    if given["page"].lower() not in ("", "false"):
+    if _has_page(given["page"]):
         nodes.append(_page(given))
     if _is_true("rviz", given["rviz"]):
         nodes.append(_rviz(given, cameras[0], topics[cameras[0]]))
@@ -76,6 +78,21 @@ def _topics(given: dict[str, str], camera: str) -> dict[str, str]:
     beside = raw[: raw.rfind("/") + 1]
     topics = {"image": image, "camera_info": given["camera_info"] or f"{beside}camera_info", "depth": given["depth"]}
     return {name: topic.replace("{camera}", camera) for name, topic in topics.items() if topic}
+
+
+def _check(context: LaunchContext, given: dict[str, str], cameras: list[str]) -> None:
+    """Raises RuntimeError for what would go wrong only when some of the processes run already."""
+    _check_names(given, cameras)
+    config = LaunchConfiguration("config").perform(context)
+    if not Path(config).is_file():
+        raise RuntimeError(f"the argument config is {config!r}, where there is no file")
+    if _is_true("rviz", given["rviz"]):
+        try:
+            get_package_prefix("rviz2")
+        except PackageNotFoundError:
+            raise RuntimeError(
+                "rviz:=true needs the package rviz2, which is not installed; rviz:=false goes without"
+            ) from None
 
 
 def _check_names(given: dict[str, str], cameras: list[str]) -> None:
@@ -116,6 +133,14 @@ def _node(given: dict[str, str], topics: dict[str, dict[str, str]]) -> Node:
         output="screen",
         emulate_tty=True,
     )
+
+
+def _has_page(value: str) -> bool:
+    if value.lower() in ("", "false"):
+        return False
+    if not value.rpartition(":")[2].isdecimal():
+        raise RuntimeError(f"the argument page is {value!r}; it must be HOST:PORT, as in localhost:8080, or false")
+    return True
 
 
 def _page(given: dict[str, str]) -> Node:

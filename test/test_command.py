@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from sam2_ros.__main__ import COMMANDS
+from sam2_ros.__main__ import COMMANDS, main
 
 _TINY = """
 import sys
@@ -71,3 +71,14 @@ def test_denormals_are_zero_in_commands_alone(how: str, left: int) -> None:
     result = subprocess.run([sys.executable, "-c", _TINY, how], capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0, result.stderr
     assert result.stdout.split() == [str(left)] * 2
+
+
+@pytest.mark.parametrize(("command", "status"), [("node", 0), ("page", 0), ("camera", 0), ("soak", 130)])
+def test_a_node_that_is_told_to_stop_has_not_failed(command: str, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also while it is still being imported."""
+
+    def interrupted(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sam2_ros.__main__.import_module", interrupted)
+    assert main([command]) == status

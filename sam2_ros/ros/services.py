@@ -88,9 +88,13 @@ class Services:
             if prompted.readings is not None:
                 response.candidates = to_candidates(*prompted.readings)
             name = f"object {response.object_id}{prompted.label and f' {prompted.label}'}"
-            return f"{name} was {'corrected' if call.object_id else 'started'}"
+            done = f"{name} was {'corrected' if call.object_id else 'started'}"
+            if prompted.found:
+                return done
+            response.message = f"{done}, but nothing was found there: its mask is empty; prompt elsewhere, or remove it"
+            return response.message
 
-        return self._answer(response, answer)
+        return self._answer(response, answer, request.camera)
 
     def _on_undo(self, request: UndoPrompt.Request, response: UndoPrompt.Response) -> UndoPrompt.Response:
         def answer() -> str:
@@ -101,7 +105,7 @@ class Services:
             response.object = _as_it_is(prompted)
             return f"the last prompt of object {request.object_id} was taken back"
 
-        return self._answer(response, answer)
+        return self._answer(response, answer, request.camera)
 
     def _on_save_object(self, request: SaveObject.Request, response: SaveObject.Response) -> SaveObject.Response:
         def answer() -> str:
@@ -110,7 +114,7 @@ class Services:
             _write(path, data)
             return f"object {request.object_id} was saved to {path}, {len(data) / 1e6:.1f} MB"
 
-        return self._answer(response, answer)
+        return self._answer(response, answer, request.camera)
 
     def _on_load_object(self, request: LoadObject.Request, response: LoadObject.Response) -> LoadObject.Response:
         def answer() -> str:
@@ -119,7 +123,7 @@ class Services:
             response.object_id = self._ask(request.camera, lambda stream: stream.load(data)).tracks.ids[0]
             return f"object {response.object_id} was loaded from {path}"
 
-        return self._answer(response, answer)
+        return self._answer(response, answer, request.camera)
 
     def _on_remove_object(
         self, request: RemoveObject.Request, response: RemoveObject.Response
@@ -128,7 +132,7 @@ class Services:
             self._ask(request.camera, lambda stream: stream.remove(request.object_id))
             return f"object {request.object_id} was removed"
 
-        return self._answer(response, answer)
+        return self._answer(response, answer, request.camera)
 
     def _on_click_mode(self, request: ClickMode.Request, response: ClickMode.Response) -> ClickMode.Response:
         def answer() -> str:
@@ -136,7 +140,7 @@ class Services:
                 return self._ask(request.camera, lambda stream: stream.clicks.set_mode(request.mode, request.object_id))
             return self._ask_all(lambda stream: stream.clicks.set_mode(request.mode))[-1]
 
-        return self._answer(response, answer)
+        return self._answer(response, answer, request.camera)
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         def answer() -> str:
@@ -162,10 +166,12 @@ class Services:
         worker, streams = self._running()
         return worker.ask(lambda: [request(stream) for stream in streams.all], _TIMEOUT)
 
-    def _answer(self, response: Response, answer: Callable[[], str]) -> Response:
-        """Has `answer` fill the response and logs what it says was done; what is refused goes into the response."""
+    def _answer(self, response: Response, answer: Callable[[], str], camera: str = "") -> Response:
+        """Has `answer` fill the response and logs what it says was done, with the camera's name if it has one; what is
+        refused goes into the response."""
         try:
-            self._logger.info(answer())
+            done = answer()
+            self._logger.info(f"{camera}: {done}" if camera else done)
             response.success = True
         except (TrackerError, BadImageMessage, CallRefused, ClickRefused, UnknownCamera, NoAnswer) as error:
             response.success = False

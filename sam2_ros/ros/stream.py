@@ -44,6 +44,8 @@ class Prompted(NamedTuple):
     label: str
     place: Place | str
     """Where it is, or why that is not known; empty where no depth is asked for."""
+    found: bool
+    """Whether the prompt found anything where it was made."""
 
 
 class Stream:
@@ -216,7 +218,9 @@ class Stream:
         (object_id,) = tracks.ids
         places = self.space.locate(self._header, tracks)
         readings = None if tracks.readings is None else self._with_header(tracks.readings)
-        return Prompted(self._header, tracks, readings, self._labels.get(object_id, ""), places[0] if places else "")
+        found = tracks.readings is None or bool(tracks.readings.masks.any())
+        label, place = self._labels.get(object_id, ""), places[0] if places else ""
+        return Prompted(self._header, tracks, readings, label, place, found)
 
     def _publish_again(self) -> None:
         if self._image is not None:

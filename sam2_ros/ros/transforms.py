@@ -233,7 +233,7 @@ class _Tf2:
                 if not 0 <= late <= LAG:
                     raise
         except tf2_ros.TransformException as error:
-            raise NoTransform(f"how {source!r} lies to {target!r} is not known: {error}") from error
+            raise NoTransform(f"how {source!r} lies to {target!r} is not known: {str(error).strip()}") from error
         motion = _to_motion(found)
         if motion is None:
             raise NoTransform(f"the transform from {source!r} to {target!r} is not one of finite numbers")

@@ -77,17 +77,23 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], dict[str, Any]]:
 
 
 @pytest.fixture
-def nodes(load: Any) -> Callable[..., list[Any]]:
+def nodes(load: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
     """The nodes that track.launch.py starts with such arguments, and the context to read them in. The page only if it
     is asked for."""
     from launch import LaunchContext
 
     module = load(TRACK)
+    config = tmp_path / "a.yaml"
+    config.touch()
+    packages = tmp_path / "share" / "ament_index" / "resource_index" / "packages"
+    packages.mkdir(parents=True)
+    (packages / "rviz2").touch()
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
 
     def make(**given: str) -> list[Any]:
         context = LaunchContext()
         defaults = {name: default for name, (default, _) in module["ARGUMENTS"].items()}
-        context.launch_configurations.update({**defaults, "config": "a.yaml", "page": "false", **given})
+        context.launch_configurations.update({**defaults, "config": str(config), "page": "false", **given})
         return [context, *module["_nodes"](context)]
 
     return make
@@ -198,11 +204,19 @@ def test_several_cameras(nodes: Any) -> None:
         ),
         ({"rviz": "yes"}, "the argument rviz is 'yes'; it must be true or false"),
         ({"rate": "fast"}, "the argument rate is 'fast'; it must be a number"),
+        ({"config": "/no/such.yaml"}, "the argument config is '/no/such.yaml', where there is no file"),
+        ({"page": "true"}, "the argument page is 'true'; it must be HOST:PORT, as in localhost:8080, or false"),
     ],
 )
 def test_an_argument_that_cannot_be(nodes: Any, given: dict[str, str], sentence: str) -> None:
     with pytest.raises(RuntimeError, match=sentence):
         nodes(**given)
+
+
+def test_nothing_is_started_where_rviz_is_missing(nodes: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path / "elsewhere"))
+    with pytest.raises(RuntimeError, match="rviz:=true needs the package rviz2, which is not installed"):
+        nodes(rviz="true")
 
 
 def test_the_page_is_of_this_node(load: Any, nodes: Any) -> None:

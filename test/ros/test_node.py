@@ -145,6 +145,15 @@ def test_a_prompt_on_a_picture_that_stands_still_is_shown_at_once(empty: Any, un
     until(lambda: not empty.objects[-1].objects)
 
 
+def test_a_prompt_that_finds_nothing_says_so(empty: Any) -> None:
+    empty.track()
+    nowhere = empty.call(Prompt, "prompt", Prompt.Request(box=[100.0, 100.0, 120.0, 120.0], label="mug"))
+    assert nowhere.success and nowhere.object.area == 0
+    said = "mug was started, but nothing was found there: its mask is empty; prompt elsewhere, or remove it"
+    assert nowhere.message == f"object {nowhere.object_id} {said}"
+    assert empty.call(Prompt, "prompt", Prompt.Request(box=[10.0, 10.0, 30.0, 30.0])).message == ""
+
+
 def test_a_preview_starts_nothing(empty: Any) -> None:
     response = _prompt(empty, box=[10.0, 5.0, 30.0, 20.0], preview=True)
 

@@ -55,7 +55,7 @@ function hear(message) {
     const then = answers.get(message.to);
     answers.delete(message.to);
     if (message.success) then?.(message);
-    else complain(message.message);
+    if (message.message) complain(message.message);
   }
 }
 
