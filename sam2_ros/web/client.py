@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.task import Future
@@ -51,10 +52,10 @@ class Client(Node):
     Its own callbacks run in the executor's thread; everything else may be called from another one.
     """
 
-    def __init__(self, tracker: str, changed: Callable[[str], None]) -> None:
+    def __init__(self, tracker: str, changed: Callable[[str], None], context: Context | None = None) -> None:
         """tracker: the name of its node, with its namespace. changed: called with a camera's name when there is a newer
-        picture of it, in the executor's thread."""
-        super().__init__("sam2_page")
+        picture of it, in the executor's thread. context: rclpy's; its default one if None."""
+        super().__init__("sam2_page", context=context)
         self.tracker = self.resolve_topic_name(tracker)
         self._changed = changed
         self._seen: dict[str, Seen] = {}

@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -136,6 +135,11 @@ class Tracker(Node):
         return response
 
 
+@pytest.fixture(scope="session", name="until")
+def until_fixture() -> Callable[..., Any]:
+    return until
+
+
 @pytest.fixture(scope="module")
 def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context]:
     with pytest.MonkeyPatch.context() as patch:
@@ -210,10 +214,3 @@ def open_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
     yield open_browser
     for browser in opened:
         browser.quit()
-
-
-@pytest.fixture
-def pictures(request: pytest.FixtureRequest) -> Path | None:
-    """Where to leave what the browser shows, to look at; None unless SAM2_ROS_PICTURES says it."""
-    folder = os.environ.get("SAM2_ROS_PICTURES")
-    return Path(folder) if folder else None

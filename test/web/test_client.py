@@ -1,0 +1,63 @@
+"""Which cameras the page's node finds, and what it hears of them."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from sensor_msgs.msg import CompressedImage
+from std_srvs.srv import Trigger
+
+from sam2_ros.msg import TrackedObjects
+from sam2_ros.web.client import Client, NoTracker
+
+
+@pytest.fixture
+def others(context: Any, until: Any) -> Any:
+    """A tracker of two cameras in a namespace, one of another name, and an executor that spins."""
+    nodes = [Node("sam2", namespace="/robot", context=context), Node("other", context=context)]
+    publishers = {
+        topic: nodes[0].create_publisher(kind, f"~/{topic}", 1)
+        for camera in ("wrist", "front")
+        for kind, topic in ((TrackedObjects, f"{camera}/objects"), (CompressedImage, f"{camera}/overlay/compressed"))
+    }
+    nodes[1].create_publisher(TrackedObjects, "~/objects", 1)
+    nodes[1].create_publisher(TrackedObjects, "/robot/sam2_too/objects", 1)
+    executor = SingleThreadedExecutor(context=context)
+    for node in nodes:
+        executor.add_node(node)
+    spinner = threading.Thread(target=executor.spin, daemon=True)
+    spinner.start()
+    yield executor, publishers
+    executor.shutdown()
+    spinner.join()
+    for node in nodes:
+        node.destroy_node()
+
+
+def test_it_hears_of_the_cameras_that_are_watched(context: Any, others: Any, until: Any) -> None:
+    executor, publishers = others
+    changed: list[str] = []
+    client = Client("/robot/sam2", changed.append, context=context)
+    executor.add_node(client)
+    until(lambda: client.cameras == ["front", "wrist"])
+    front = publishers["front/overlay/compressed"]
+    assert front.get_subscription_count() == 0
+
+    client.watch({"front"})
+    until(lambda: front.get_subscription_count() == 1)
+    front.publish(CompressedImage(data=b"picture"))
+    until(lambda: changed == ["front"])
+    assert (client.seen("front").number, client.seen("front").jpeg) == (1, b"picture")
+    assert publishers["wrist/objects"].get_subscription_count() == 0
+
+    client.watch({"wrist"})
+    until(lambda: (front.get_subscription_count(), publishers["wrist/objects"].get_subscription_count()) == (0, 1))
+    assert client.seen("front").number == 0
+    with pytest.raises(NoTracker, match="there is no tracker /robot/sam2: start the node, or name another one"):
+        client.ask("reset", Trigger.Request())
+    executor.remove_node(client)
+    client.destroy_node()
