@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sam2_ros.geometry.overlay import Colour, Mark, colour, draw_overlay
+from sam2_ros.geometry.colours import Colour, colour
+from sam2_ros.geometry.overlay import Mark, draw_overlay
 
 from .follow import PICTURES, Followed, Shot
 from .sequences import LabelledSequence

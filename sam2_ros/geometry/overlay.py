@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,14 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .boxes import box_around
-
-Colour = tuple[int, int, int]
+from .colours import Colour, colour
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _DARK: Colour = (24, 24, 24)
 _LIGHT: Colour = (245, 245, 245)
-# The golden angle: each hue falls into the widest gap that the hues before it left.
-_HUE_STEP = 0.381966
 
 
 @dataclass(frozen=True)
@@ -30,13 +26,6 @@ class Mark:
     caption: str
     mask: NDArray[np.bool_]
     """(H, W), as the image. An object without a pixel is listed in the image's top left corner."""
-
-
-def colour(object_id: int) -> Colour:
-    """RGB of an object, the same for its whole life and far from its neighbours'."""
-    hue = (0.56 + _HUE_STEP * (object_id - 1)) % 1.0
-    red, green, blue = colorsys.hsv_to_rgb(hue, 0.78, 1.0)
-    return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def draw_overlay(image: NDArray[np.uint8], marks: Sequence[Mark], *, opacity: float = 0.4) -> NDArray[np.uint8]:

@@ -7,8 +7,8 @@ from geometry_msgs.msg import Point, Pose
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker
 
+from sam2_ros.geometry.colours import colour
 from sam2_ros.geometry.oriented_box import OrientedBox
-from sam2_ros.geometry.overlay import colour
 
 from .messages import to_pose, to_size
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from aiohttp import WSMsgType, web
 from rclpy.task import Future
 
-from sam2_ros.geometry.overlay import colour
+from sam2_ros.geometry.colours import colour
 from sam2_ros.msg import TrackedObject, TrackedObjects
 
 from .client import SERVICES, NoTracker, Seen, unseen

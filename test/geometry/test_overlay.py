@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from sam2_ros.geometry.overlay import Mark, colour, draw_overlay
+from sam2_ros.geometry.colours import colour
+from sam2_ros.geometry.overlay import Mark, draw_overlay
 
 GREY = np.full((480, 640, 3), 128, np.uint8)
 

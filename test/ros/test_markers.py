@@ -4,8 +4,8 @@ import numpy as np
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
+from sam2_ros.geometry.colours import colour
 from sam2_ros.geometry.oriented_box import UPRIGHT_CAMERA, OrientedBox
-from sam2_ros.geometry.overlay import colour
 from sam2_ros.ros.markers import to_deletions, to_markers
 
 HEADER = Header(frame_id="camera_optical_frame")
