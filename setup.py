@@ -59,7 +59,7 @@ class BuildMessages(build_py):
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         for arguments in (
             ["-S", source, "-B", build / "build", f"-DCMAKE_INSTALL_PREFIX={installed}",
-             f"-DPython3_EXECUTABLE={sys.executable}", f"-DPYTHON_EXECUTABLE={sys.executable}"],
+             "-DBUILD_TESTING=OFF", f"-DPython3_EXECUTABLE={sys.executable}", f"-DPYTHON_EXECUTABLE={sys.executable}"],
             ["--build", build / "build", "--parallel"],
             ["--install", build / "build"],
         ):  # fmt: skip
