@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.names import for_transformers
 from sam2_ros.network import NO_OBJECT, Sam2, Sam2Config
 from sam2_ros.tracking import Prompt, Tracker
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+for_transformers = pytest.importorskip("benchmark.names", reason="benchmark/ is not installed").for_transformers
 
 SIZE = 256
 FRAMES = 10
