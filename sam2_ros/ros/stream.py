@@ -191,12 +191,15 @@ class Stream:
         return None
 
     def save(self, object_id: int) -> bytes:
-        """Raises TrackerError."""
-        return self.tracker.save(object_id)
+        """An object's memory, with its name. Raises TrackerError."""
+        return self.tracker.save(object_id, self._labels.get(object_id, ""))
 
     def load(self, data: bytes) -> Prompted:
-        """Raises TrackerError."""
-        return self._changed(self.tracker.load(data))
+        """Goes on with an object that was saved, under its name. Raises TrackerError."""
+        tracks = self.tracker.load(data)
+        if label := self.tracker.label_of(data):
+            self._labels[tracks.ids[0]] = label
+        return self._changed(tracks)
 
     def remove(self, object_id: int) -> None:
         """Raises TrackerError."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load, save
+from torch import Tensor
 
 from sam2_ros.geometry.search_region import SearchRegion
 
@@ -47,12 +49,13 @@ class Origin:
     """Edge of the network's input in pixels."""
 
 
-def pack(saved: SavedObject, origin: Origin) -> bytes:
-    """A safetensors file's content; the same object always gives the same bytes."""
+def pack(saved: SavedObject, origin: Origin, label: str = "") -> bytes:
+    """A safetensors file's content; the same object always gives the same bytes. label: for who reads the file."""
     remembered = saved.remembered
     facts = {
         **asdict(origin),
         "version": _VERSION,
+        "label": label,
         "ages": remembered.ages,
         "conditioning": remembered.conditioning,
         "in_view": saved.in_view,
@@ -69,16 +72,7 @@ def pack(saved: SavedObject, origin: Origin) -> bytes:
 
 def unpack(data: bytes, origin: Origin, device: torch.device) -> SavedObject:
     """What `pack` was given. Raises BadMemory, which says what does not fit."""
-    try:
-        tensors = load(data)
-        # The header is preceded by its length; safetensors' reader of bytes does not give out its metadata.
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    except (SafetensorError, ValueError) as error:
-        raise BadMemory(f"these {len(data)} bytes are no safetensors file: {error}") from error
-    try:
-        facts = dict(json.loads(header["__metadata__"][_KIND]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadMemory("this is a safetensors file, but not one that holds an object's memory") from error
+    tensors, facts = _read(data)
     for key, name, wanted in (
         ("version", "version of the format", _VERSION),
         ("fingerprint", "network with the fingerprint", origin.fingerprint),
@@ -97,3 +91,23 @@ def unpack(data: bytes, origin: Origin, device: torch.device) -> SavedObject:
         return SavedObject(remembered, in_view, unseen, share, region, expected)
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise BadMemory(f"the memory is incomplete: {error}") from error
+
+
+def label_of(data: bytes) -> str:
+    """The label that `pack` was given. Raises BadMemory."""
+    _, facts = _read(data)
+    # JSON can hold half of a character, which nobody else could take.
+    return str(facts.get("label", "")).encode(errors="replace").decode()
+
+
+def _read(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        tensors = load(data)
+        # The header is preceded by its length; safetensors' reader of bytes does not give out its metadata.
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    except (SafetensorError, ValueError) as error:
+        raise BadMemory(f"these {len(data)} bytes are no safetensors file: {error}") from error
+    try:
+        return tensors, dict(json.loads(header["__metadata__"][_KIND]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadMemory("this is a safetensors file, but not one that holds an object's memory") from error

@@ -25,7 +25,7 @@ from .objects import ObjectRecord
 from .outputs import Outputs
 from .prompts import check
 from .propagation import Propagation
-from .saved import Origin, SavedObject, pack, unpack
+from .saved import Origin, SavedObject, label_of, pack, unpack
 from .sight import picture
 from .tracks import Prompt, Readings, State, Tracks
 from .visibility import Thresholds, View
@@ -226,8 +226,9 @@ class Tracker:
         return self._outputs.tracks(self.ids, records, frame, self._outputs.look(records, frame))
 
     @torch.inference_mode()
-    def save(self, object_id: int) -> bytes:
-        """An object's memory, as the content of a safetensors file. Raises UnknownObject."""
+    def save(self, object_id: int, label: str = "") -> bytes:
+        """An object's memory, as the content of a safetensors file, with a name that `label_of` gives. Raises
+        UnknownObject."""
         record = self._known(object_id)
         frame = self._history.newest
         view = record.views[frame.number]
@@ -235,7 +236,12 @@ class Tracker:
         saved = SavedObject(
             remembered, view.in_view, frame.stamp - view.last_seen, view.share, view.region, view.expected
         )
-        return pack(saved, self._network_origin())
+        return pack(saved, self._network_origin(), label)
+
+    @staticmethod
+    def label_of(data: bytes) -> str:
+        """The name that `save` was given. Raises BadMemory."""
+        return label_of(data)
 
     @torch.inference_mode()
     def load(self, data: bytes) -> Tracks:

@@ -7,6 +7,7 @@ and on a blue one no object is in view. The model `slow` takes a minute to load.
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from dataclasses import replace
@@ -83,12 +84,15 @@ class FakeTracker:
     def current(self) -> Tracks:
         return self._tracks(tuple(sorted(self._boxes)))
 
-    def save(self, object_id: int) -> bytes:
-        return repr(self._boxes[self._known(object_id)]).encode()
+    def save(self, object_id: int, label: str = "") -> bytes:
+        return json.dumps([self._boxes[self._known(object_id)], label]).encode()
+
+    def label_of(self, data: bytes) -> str:
+        return json.loads(data)[1]
 
     def load(self, data: bytes) -> Tracks:
         try:
-            box = tuple(int(edge) for edge in data.decode().strip("()").split(","))
+            box = tuple(json.loads(data)[0])
         except ValueError as error:
             raise BadMemory("this is no object's memory") from error
         self._last += 1

@@ -200,7 +200,7 @@ def test_the_last_prompt_can_be_taken_back(empty: Any) -> None:
 
 
 def test_an_object_is_saved_and_loaded(empty: Any, tmp_path: Path) -> None:
-    number = _prompt(empty, box=[10.0, 5.0, 30.0, 20.0]).object_id
+    number = _prompt(empty, box=[10.0, 5.0, 30.0, 20.0], label="mug").object_id
     path = str(tmp_path / "mug.safetensors")
 
     saved = empty.call(SaveObject, "save_object", SaveObject.Request(object_id=number, path=path))
@@ -208,7 +208,7 @@ def test_an_object_is_saved_and_loaded(empty: Any, tmp_path: Path) -> None:
     loaded = empty.call(LoadObject, "load_object", LoadObject.Request(path=path))
 
     assert (loaded.success, loaded.object_id) == (True, number + 1)
-    assert [one.id for one in empty.track().objects] == [number, number + 1]
+    assert [(one.id, one.label) for one in empty.track().objects] == [(number, "mug"), (number + 1, "mug")]
 
 
 def test_what_is_no_file_is_not_read(empty: Any, tmp_path: Path) -> None:

@@ -88,6 +88,17 @@ def test_the_same_object_gives_the_same_bytes(original: Tracker) -> None:
     assert original.save(1) == original.save(1) != original.save(2)
 
 
+@pytest.mark.parametrize("label", ["", "red mug", "tasse à café"])
+def test_a_label_is_kept_for_who_reads_the_file(original: Tracker, label: str) -> None:
+    assert Tracker.label_of(original.save(1, label)) == label
+
+
+def test_a_label_with_half_a_character_can_be_shown(original: Tracker) -> None:
+    assert Tracker.label_of(with_facts(original.save(1), label="\ud800 mug")) == "? mug"
+    with pytest.raises(BadMemory, match="are no safetensors file"):
+        Tracker.label_of(b"nothing")
+
+
 def test_what_was_loaded_can_be_corrected_from_then_on_but_not_before(network: Sam2, original: Tracker) -> None:
     tracker = Tracker(network, history=0.5)
     tracker.track(image(0), 0)
