@@ -97,15 +97,18 @@ class Sam2Node(LifecycleNode):
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         self._unsubscribe()
+        self.get_logger().info("inactive: no images are taken, and the objects are kept")
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         if not self.release():
             return TransitionCallbackReturn.FAILURE  # it may be asked for again when the device has answered
+        self.get_logger().info("unconfigured: the objects are forgotten, and the device's memory is given back")
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self.release()
+        if self.release():
+            self.get_logger().info("shut down for good; the process can be ended")
         return super().on_shutdown(state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
