@@ -104,7 +104,8 @@ async def _serve(tracker: str, host: str, port: int) -> None:
     runner = web.AppRunner(server.application, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port)
+        # By name it would be served at ::1 as well, which many a container has no interface for.
+        site = web.TCPSite(runner, "127.0.0.1" if host == "localhost" else host, port)
         try:
             await site.start()
         except OSError as error:
