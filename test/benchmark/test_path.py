@@ -34,7 +34,9 @@ def test_nothing_handled_is_no_result() -> None:
 
 
 def test_over_dds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--size", "160x120", "--rate", "10", "--seconds", "2", "--output", str(tmp_path)]) == 0
+    """With a device that takes its time."""
+    arguments = ["--size", "160x120", "--rate", "10", "--seconds", "2", "--device-ms", "40"]
+    assert main([*arguments, "--output", str(tmp_path)]) == 0
     plain, deep = json.loads((tmp_path / "path.json").read_text())["cases"]
     assert set(plain["heard"]) >= set(OUTPUTS) - {"points", "markers"}
     assert set(deep["heard"]) == set(OUTPUTS)
@@ -42,15 +44,8 @@ def test_over_dds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     beside = {"overlay", "encode"}
     assert beside < set(deep["parts"])
     assert deep["own"][0] > sum(value for part, value in deep["parts"].items() if part not in beside) / 2
+    assert all(case["device_ms"] == 40 and case["own"][0] > 40 for case in (plain, deep))
     assert capsys.readouterr().out.count("handled") == 2
-
-
-def test_a_device_takes_its_time(tmp_path: Path) -> None:
-    arguments = ["--size", "160x120", "--rate", "10", "--seconds", "1", "--device-ms", "40", "--objects", "1"]
-    assert main([*arguments, "--output", str(tmp_path)]) == 0
-    for case in json.loads((tmp_path / "path.json").read_text())["cases"]:
-        assert case["device_ms"] == 40
-        assert case["own"][0] > 40
 
 
 @pytest.fixture

@@ -57,8 +57,8 @@ print(compile(source, target=GPUTarget("cuda", capability, 32), options=options)
 
 @pytest.mark.parametrize(
     ("capability", "room"),
-    [(80, 163), (89, 99), (90, 227), (100, 227), (120, 99)],
-    ids=["A100", "RTX 40", "H100", "B200", "RTX 50"],
+    [(80, 163), (90, 227), (100, 227), (120, 99)],
+    ids=["A100", "H100", "B200", "RTX 50"],
 )
 def test_every_gpu_has_the_shared_memory_for_it(capability: int, room: int, tmp_path: Path) -> None:
     """Compiled for GPUs that are not here. room: KiB for a block, by NVIDIA's CUDA C++ Programming Guide."""
