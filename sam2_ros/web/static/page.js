@@ -62,8 +62,10 @@ function hear(message) {
 function look(name) {
   if (camera !== name) {
     shown = null;
+    $("objects").replaceChildren(); // another camera counts its own ids
     select(0);
   }
+  if (name === null) paused = false; // as a tracker is that comes anew
   camera = name;
   if (name !== null) say({ type: "camera", camera: name });
   $("cameras").replaceChildren(
@@ -80,8 +82,12 @@ function look(name) {
 async function see(data) {
   const length = new DataView(data).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
-  const image = await createImageBitmap(new Blob([new Uint8Array(data, 4 + length)], { type: "image/jpeg" }));
-  say({ type: "shown" });
+  let image;
+  try {
+    image = await createImageBitmap(new Blob([new Uint8Array(data, 4 + length)], { type: "image/jpeg" }));
+  } finally {
+    say({ type: "shown" }); // or no other would be sent
+  }
   // A picture under the pointer stays while a button is down: what is drawn there is said of it.
   if (header.camera !== camera || press) return;
   const canvas = $("picture");
@@ -185,7 +191,7 @@ function makeRow(one) {
   const name = element("input");
   name.placeholder = `object ${one.id}`;
   name.setAttribute("aria-label", `Name of object ${one.id}`);
-  name.onchange = () => ask("prompt", { id: one.id, label: name.value });
+  name.onchange = () => name.value.trim() && ask("prompt", { id: one.id, label: name.value.trim() });
   name.onkeydown = (event) => {
     event.stopPropagation();
     if (event.key === "Enter" || event.key === "Escape") name.blur();
