@@ -54,6 +54,8 @@ class Tracker(Node):
         self.objects: dict[int, str] = {}
         self.refuses = ""
         self.state = TrackedObject.VISIBLE
+        self.breaks = False
+        """Whether pictures are broken."""
         self.shown = Time()
         """The stamp of the newest picture."""
         self._last = 0
@@ -97,7 +99,7 @@ class Tracker(Node):
             )
         )
         message = CompressedImage(header=header, format="rgb8; jpeg compressed bgr8")
-        message.data = jpeg.tobytes()
+        message.data = b"no JPEG" if self.breaks else jpeg.tobytes()
         overlay.publish(message)
 
     def _note(self, request: Any, response: Any) -> bool:

@@ -254,6 +254,14 @@ def test_a_camera_that_falls_silent_is_seen(page: Page) -> None:
     page.until(lambda: "images/s" in page.text("status"))
 
 
+def test_a_picture_that_cannot_be_read_is_told_and_the_next_one_shown(page: Page) -> None:
+    page.tracker.breaks = True
+    page.until(lambda: page.text("message").startswith("A picture cannot be shown"))
+    page.tracker.breaks = False
+    broken = page.tracker.shown.sec
+    page.until(lambda: page.stamp > broken)
+
+
 def test_a_finger_draws_a_box(page: Page) -> None:
     from selenium.webdriver.common.actions.pointer_input import PointerInput
 

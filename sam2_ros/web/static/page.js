@@ -85,6 +85,9 @@ async function see(data) {
   let image;
   try {
     image = await createImageBitmap(new Blob([new Uint8Array(data, 4 + length)], { type: "image/jpeg" }));
+  } catch (error) {
+    complain(`A picture cannot be shown: ${error.message}`);
+    return;
   } finally {
     say({ type: "shown" }); // or no other would be sent
   }
