@@ -26,6 +26,7 @@ let pictures = []; // times of the latest ones
 // --- the connection ---
 
 function connect() {
+  if (socket || document.hidden) return; // who does not look is to be sent nothing
   socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/socket`);
   socket.binaryType = "arraybuffer";
   socket.onmessage = (event) => (typeof event.data === "string" ? hear(JSON.parse(event.data)) : see(event.data));
@@ -354,6 +355,9 @@ document.addEventListener("keydown", (event) => {
   if (!event.ctrlKey && !event.metaKey && !event.altKey) keys[event.key]?.();
 });
 addEventListener("resize", () => shown && fit());
+// A page that one may come back to is kept by the browser, with its connection.
+addEventListener("pagehide", () => socket?.close());
+document.addEventListener("visibilitychange", () => (document.hidden ? socket?.close() : connect()));
 setInterval(describe, 1000);
 describe();
 connect();
