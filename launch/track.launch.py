@@ -17,6 +17,7 @@ from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchContext, LaunchDescription
 from sam2_ros.ros.transport import LARGE_SEGMENT, VARIABLE
+from sam2_ros.web.address import ADDRESS, parse
 
 ARGUMENTS = {
     "image": (
@@ -31,7 +32,7 @@ ARGUMENTS = {
     "rate": ("", "images a second to keep up with, by a smaller size of image if need be; empty: as in config"),
     "namespace": ("", "namespace of the node"),
     "respawn": ("false", "true: start the node again when it ends; its objects are gone then"),
-    "page": ("localhost:8080", "HOST:PORT of the page to click on; 0.0.0.0:8080: for others as well; false: no page"),
+    "page": (ADDRESS, "HOST:PORT of the page to click on; 0.0.0.0:8080: for others as well; false: no page"),
     "rviz": ("false", "true: start RViz, with the picture, and a cloud to click on where there is depth"),
     "use_sim_time": ("false", "true: go by /clock, as of a simulation or of a bag that is played with --clock"),
     "frame": ("", "RViz's fixed frame, one of your tf or the images' own; empty: the simulated camera's"),
@@ -138,8 +139,10 @@ def _node(given: dict[str, str], topics: dict[str, dict[str, str]]) -> Node:
 def _has_page(value: str) -> bool:
     if value.lower() in ("", "false"):
         return False
-    if not value.rpartition(":")[2].isdecimal():
-        raise RuntimeError(f"the argument page is {value!r}; it must be HOST:PORT, as in localhost:8080, or false")
+    try:
+        parse(value)
+    except ValueError:
+        raise RuntimeError(f"the argument page is {value!r}; it must be HOST:PORT, as in {ADDRESS}, or false") from None
     return True
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -44,6 +44,7 @@ class Seen:
     jpeg: bytes = b""
     """The tracker's overlay; empty before the first."""
     objects: TrackedObjects | None = None
+    """The newest of the camera, which may be of the image after the picture's; None before the first."""
 
 
 class Client(Node):
@@ -91,6 +92,7 @@ class Client(Node):
             ]
 
     def seen(self, camera: str) -> Seen:
+        """The newest of a camera that is watched; what has not come yet is empty."""
         return self._seen.get(camera, Seen())
 
     def ask(self, service: str, request: Any) -> Future:
@@ -103,15 +105,14 @@ class Client(Node):
     def _see(self, camera: str, message: CompressedImage) -> None:
         before, stamp = self.seen(camera), message.header.stamp
         if camera in self._watched:
-            self._seen[camera] = Seen(
-                before.number + 1, (stamp.sec, stamp.nanosec), message.data.tobytes(), before.objects
+            self._seen[camera] = replace(
+                before, number=before.number + 1, stamp=(stamp.sec, stamp.nanosec), jpeg=message.data.tobytes()
             )
             self._changed(camera)
 
     def _know(self, camera: str, message: TrackedObjects) -> None:
-        before = self.seen(camera)
         if camera in self._watched:
-            self._seen[camera] = Seen(before.number, before.stamp, before.jpeg, message)
+            self._seen[camera] = replace(self.seen(camera), objects=message)
 
 
 def unseen(tracked: TrackedObject, objects: TrackedObjects) -> float:

@@ -19,7 +19,7 @@ from rclpy.validate_topic_name import validate_topic_name
 from sam2_ros.ros.arguments import BadRosArgument, without_ros
 from sam2_ros.ros.transport import use_large_segment
 
-ADDRESS = "localhost:8080"
+from .address import ADDRESS, parse
 
 
 class CannotServe(RuntimeError):
@@ -68,10 +68,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _address(text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if not (colon and host and port.isdecimal() and int(port) < 2**16):
-        raise ValueError(f"--address {text}: HOST:PORT is needed, as in {ADDRESS}, with a port below 65536")
-    return host.strip("[]"), int(port)
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise ValueError(f"--address {text}: {error}") from error
 
 
 def _check_name(node: str) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from builtin_interfaces.msg import Time
-from std_srvs.srv import SetBool, Trigger
 
 from sam2_ros.msg import PromptPoint
-from sam2_ros.srv import Prompt, RemoveObject, UndoPrompt
+from sam2_ros.srv import Prompt
+
+from .client import SERVICES
 
 _LARGEST_ID = 2**32 - 1
 _MOST_POINTS = 1000
@@ -20,11 +21,13 @@ class BadMessage(ValueError):
 
 
 def to_request(service: str, camera: str, said: Mapping[str, Any]) -> Any:
-    """The request of a service that a message asks for. Raises BadMessage.
+    """The request of one of `SERVICES` that a message asks for. Raises BadMessage.
 
     said: as page.js sends it. For `prompt` the object's `id` or 0, `points` as [x, y, label], a `box`, a `label`, a
     `candidate`, and the `stamp` of the picture as [seconds, nanoseconds].
     """
+    if service not in SERVICES:
+        raise BadMessage(f"the page asked for {service!r}, which is none of {', '.join(SERVICES)}")
     try:
         return _to_request(service, camera, said)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -34,15 +37,12 @@ def to_request(service: str, camera: str, said: Mapping[str, Any]) -> Any:
 def _to_request(service: str, camera: str, said: Mapping[str, Any]) -> Any:
     if service == "prompt":
         return _to_prompt(camera, said)
-    if service == "undo":
-        return UndoPrompt.Request(camera=camera, object_id=_number(said["id"], _LARGEST_ID))
-    if service == "remove_object":
-        return RemoveObject.Request(camera=camera, object_id=_number(said["id"], _LARGEST_ID))
+    request = SERVICES[service].Request()
     if service == "enable":
-        return SetBool.Request(data=bool(said["data"]))
-    if service == "reset":
-        return Trigger.Request()
-    raise ValueError("there is no such service")
+        request.data = bool(said["data"])
+    elif service != "reset":
+        request.camera, request.object_id = camera, _number(said["id"], _LARGEST_ID)
+    return request
 
 
 def _to_prompt(camera: str, said: Mapping[str, Any]) -> Prompt.Request:

@@ -18,7 +18,7 @@ from rclpy.task import Future
 from sam2_ros.geometry.colours import colour
 from sam2_ros.msg import TrackedObject, TrackedObjects
 
-from .client import SERVICES, NoTracker, Seen, unseen
+from .client import NoTracker, Seen, unseen
 from .requests import BadMessage, to_request
 
 _STATIC = Path(__file__).with_name("static")
@@ -114,6 +114,7 @@ class Viewer:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:
+        """There is a newer picture of its camera."""
         self._newer.set()
 
     async def run(self) -> None:
@@ -186,8 +187,6 @@ class Viewer:
 
     async def _ask(self, service: str, said: Mapping[str, Any]) -> None:
         try:
-            if service not in SERVICES:
-                raise BadMessage(f"the page asked for {service!r}, which is none of {', '.join(SERVICES)}")
             response = await _wait_for(self._tracker.ask(service, to_request(service, self.camera or "", said)))
         except (BadMessage, NoTracker) as error:
             await self._answer(said, {"success": False, "message": str(error)})

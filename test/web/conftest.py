@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import rclpy
@@ -29,6 +28,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from sam2_ros.msg import TrackedObject, TrackedObjects
 from sam2_ros.ros import transport
+from sam2_ros.ros.compressed import encode
 from sam2_ros.srv import Prompt, RemoveObject, UndoPrompt
 
 PATIENCE = 60.0  # seconds; the machine of a test may be busy
@@ -49,7 +49,9 @@ class Tracker(Node):
 
     def __init__(self, context: Context) -> None:
         super().__init__("sam2", context=context)
-        self.cameras = {name: self._publishers_of(name) for name in ("",)}
+        newest = QoSProfile(depth=1)
+        self._objects = self.create_publisher(TrackedObjects, "~/objects", newest)
+        self._overlay = self.create_publisher(CompressedImage, "~/overlay/compressed", newest)
         self.asked: list[Any] = []
         self.objects: dict[int, str] = {}
         self.refuses = ""
@@ -68,39 +70,31 @@ class Tracker(Node):
         ):
             self.create_service(kind, f"~/{name}", answer)
 
-    def _publishers_of(self, camera: str) -> tuple[Any, Any]:
-        base, newest = f"~/{camera}/" if camera else "~/", QoSProfile(depth=1)
-        return (
-            self.create_publisher(TrackedObjects, f"{base}objects", newest),
-            self.create_publisher(CompressedImage, f"{base}overlay/compressed", newest),
-        )
-
     @property
     def watchers(self) -> int:
-        return sum(overlay.get_subscription_count() for _, overlay in self.cameras.values())
+        return int(self._overlay.get_subscription_count())
 
-    def show(self, seconds: int, width: int = 320, height: int = 240, camera: str = "") -> None:
+    def show(self, seconds: int) -> None:
         """Publishes a picture with this stamp, whose grey says it, and the objects."""
         self.shown = Time(sec=seconds, nanosec=7)
         header = Header(stamp=self.shown, frame_id="optical")
-        picture = np.full((height, width, 3), seconds % 250, np.uint8)
-        _, jpeg = cv2.imencode(".jpg", picture)
-        objects, overlay = self.cameras[camera]
+        picture = np.full((240, 320, 3), seconds % 250, np.uint8)
         last = Time(sec=seconds if self.state == TrackedObject.VISIBLE else seconds - 4)
-        objects.publish(
+        self._objects.publish(
             TrackedObjects(
                 header=header,
-                height=height,
-                width=width,
+                height=picture.shape[0],
+                width=picture.shape[1],
                 objects=[
                     TrackedObject(id=number, label=label, state=self.state, visibility=0.9, last_seen=last)
                     for number, label in self.objects.items()
                 ],
             )
         )
-        message = CompressedImage(header=header, format="rgb8; jpeg compressed bgr8")
-        message.data = b"no JPEG" if self.breaks else jpeg.tobytes()
-        overlay.publish(message)
+        message = encode(picture, header)
+        if self.breaks:
+            message.data = b"no JPEG"
+        self._overlay.publish(message)
 
     def _note(self, request: Any, response: Any) -> bool:
         self.asked.append(request)
@@ -172,11 +166,16 @@ def tracker(context: Context) -> Iterator[Tracker]:
 
 
 @pytest.fixture(scope="module")
-def url(context: Context) -> Iterator[str]:
-    """Where the page is served, by a process of its own."""
+def address() -> str:
+    """That nobody has taken."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+@pytest.fixture(scope="module")
+def url(context: Context, address: str) -> Iterator[str]:
+    """Where the page is served, by a process of its own."""
     page = subprocess.Popen(
         [sys.executable, "-m", "sam2_ros", "page", "--address", address],
         stdout=subprocess.PIPE,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -23,7 +23,8 @@ PATIENCE = 20.0
 class Page:
     """The page as somebody sees and uses it, at a camera that goes on."""
 
-    def __init__(self, browser: Any, url: str, tracker: Any) -> None:
+    def __init__(self, browser: Any, url: str, tracker: Any, until: Any) -> None:
+        self.until = partial(until, patience=PATIENCE)
         self.browser = browser
         self.tracker = tracker
         self.seconds = itertools.count(1000)
@@ -47,13 +48,6 @@ class Page:
     def close(self) -> None:
         self._ended.set()
         self._player.join()
-
-    def until(self, get: Any) -> Any:
-        end = time.monotonic() + PATIENCE
-        while not (value := get()):
-            assert time.monotonic() < end, "waited in vain"
-            time.sleep(0.02)
-        return value
 
     def find(self, name: str) -> Any:
         return self.browser.find_element(by.ID, name)
@@ -110,11 +104,11 @@ def browser(open_browser: Any) -> Any:
 
 
 @pytest.fixture
-def page(browser: Any, url: str, tracker: Any) -> Iterator[Page]:
+def page(browser: Any, url: str, tracker: Any, until: Any) -> Iterator[Page]:
     tracker.objects.clear()
     tracker.asked.clear()
     tracker.refuses, tracker.state = "", TrackedObject.VISIBLE
-    page = Page(browser, url, tracker)
+    page = Page(browser, url, tracker, until)
     yield page
     page.close()
     complaints = [line for line in browser.get_log("browser") if line["level"] == "SEVERE"]
@@ -292,9 +286,9 @@ def test_who_looks_at_nothing_is_sent_nothing(page: Page) -> None:
     page.until(lambda: page.tracker.watchers == 1)
 
 
-def test_it_fits_a_telephone(open_browser: Any, url: str, tracker: Any) -> None:
+def test_it_fits_a_telephone(open_browser: Any, url: str, tracker: Any, until: Any) -> None:
     browser = open_browser(width=500, height=900)
-    page = Page(browser, url, tracker)
+    page = Page(browser, url, tracker, until)
     try:
         canvas, aside = page.find("picture"), browser.find_element(by.TAG_NAME, "aside")
         width = browser.execute_script("return innerWidth")

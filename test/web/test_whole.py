@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -40,11 +39,8 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def demo(film: Path) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
+def demo(film: Path, address: str) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
     """The process, the page's address, and the lines that are printed."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
     process = subprocess.Popen(
         [sys.executable, "-m", "sam2_ros", "demo", "--page", address, "--video", str(film), "--rate", "5"],
         stdout=subprocess.PIPE,

@@ -111,24 +111,21 @@ async function see(data) {
 
 // --- what is seen ---
 
+function status(tracker, silent) {
+  if (!socket) return "the server is gone; trying again";
+  if (!cameras) return "connecting";
+  if (!tracker) return "no tracker";
+  if (paused) return "paused";
+  if (silent) return shown ? "no images" : "waiting for images";
+  return `${(pictures.length / 2).toFixed(0)} images/s, ${$("picture").width} x ${$("picture").height}`;
+}
+
 function describe() {
   const newest = pictures.at(-1) ?? -Infinity;
   const silent = performance.now() - newest > SILENT;
   const tracker = cameras?.length > 0;
   document.body.classList.toggle("stale", !socket || !tracker || silent);
-  $("status").textContent = !socket
-    ? "the server is gone; trying again"
-    : !cameras
-      ? "connecting"
-      : !tracker
-        ? "no tracker"
-        : paused
-          ? "paused"
-          : silent
-            ? shown
-              ? "no images"
-              : "waiting for images"
-            : `${(pictures.length / 2).toFixed(0)} images/s, ${$("picture").width} x ${$("picture").height}`;
+  $("status").textContent = status(tracker, silent);
   $("frame").hidden = shown === null;
   $("nothing").hidden = shown !== null;
   $("nothing").textContent = !socket
