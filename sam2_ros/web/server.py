@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import struct
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+import numpy as np
 from aiohttp import WSMsgType, web
 from rclpy.task import Future
 
@@ -29,6 +31,9 @@ _PATIENCE = 30.0
 
 _LOOK = 1.0
 """Seconds between two looks at which cameras there are."""
+
+_FINE = 64
+"""Most points along a mask, as the page knows it: enough to tell what a pointer is on."""
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; connect-src 'self' ws: wss:",
@@ -232,6 +237,29 @@ def _to_dict(tracked: TrackedObject, objects: TrackedObjects) -> dict[str, Any]:
         "unseen": round(unseen(tracked, objects), 1),
         "place": [round(place.x, 3), round(place.y, 3), round(place.z, 3)] if tracked.has_pose else None,
         "no_place": tracked.no_pose,
+        "area": tracked.area,
+        "mask": _to_points(tracked),
+    }
+
+
+def _to_points(tracked: TrackedObject) -> dict[str, Any] | None:
+    """Every so many pixels of an object's mask, in a browser's terms; None of an empty one.
+
+    Where it begins, `x` and `y`, both pixels of the image, the `step`, and so many `columns` and `rows` of bits, row by
+    row, the first one in the highest bit of its byte.
+    """
+    mask = tracked.mask
+    if not mask.data:
+        return None
+    step = -(-max(mask.width, mask.height) // _FINE)
+    points = np.frombuffer(mask.data, np.uint8).reshape(mask.height, mask.width)[::step, ::step] > 0
+    return {
+        "x": tracked.box.x_offset,
+        "y": tracked.box.y_offset,
+        "step": step,
+        "columns": points.shape[1],
+        "rows": points.shape[0],
+        "bits": base64.b64encode(np.packbits(points).tobytes()).decode(),
     }
 
 

@@ -22,13 +22,14 @@ from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import CompressedImage, RegionOfInterest
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
 from sam2_ros.msg import TrackedObject, TrackedObjects
 from sam2_ros.ros import transport
 from sam2_ros.ros.compressed import encode
+from sam2_ros.ros.images import to_message
 from sam2_ros.srv import Prompt, RemoveObject, UndoPrompt
 
 PATIENCE = 60.0  # seconds; the machine of a test may be busy
@@ -54,6 +55,9 @@ class Tracker(Node):
         self._overlay = self.create_publisher(CompressedImage, "~/overlay/compressed", newest)
         self.asked: list[Any] = []
         self.objects: dict[int, str] = {}
+        """Their names, by id."""
+        self.boxes: dict[int, tuple[int, int, int, int]] = {}
+        """x, y, width and height of those that have a mask, all of a box."""
         self.refuses = ""
         self.state = TrackedObject.VISIBLE
         self.breaks = False
@@ -86,7 +90,14 @@ class Tracker(Node):
                 height=picture.shape[0],
                 width=picture.shape[1],
                 objects=[
-                    TrackedObject(id=number, label=label, state=self.state, visibility=0.9, last_seen=last)
+                    TrackedObject(
+                        id=number,
+                        label=label,
+                        state=self.state,
+                        visibility=0.9,
+                        last_seen=last,
+                        **self._mask(number, header),
+                    )
                     for number, label in self.objects.items()
                 ],
             )
@@ -95,6 +106,14 @@ class Tracker(Node):
         if self.breaks:
             message.data = b"no JPEG"
         self._overlay.publish(message)
+
+    def _mask(self, number: int, header: Header) -> dict[str, Any]:
+        if number not in self.boxes:
+            return {}
+        x, y, width, height = self.boxes[number]
+        box = RegionOfInterest(x_offset=x, y_offset=y, width=width, height=height)
+        mask = to_message(np.full((height, width), 255, np.uint8), "mono8", header)
+        return {"box": box, "mask": mask, "area": width * height}
 
     def _note(self, request: Any, response: Any) -> bool:
         self.asked.append(request)

@@ -106,6 +106,7 @@ def browser(open_browser: Any) -> Any:
 @pytest.fixture
 def page(browser: Any, url: str, tracker: Any, until: Any) -> Iterator[Page]:
     tracker.objects.clear()
+    tracker.boxes.clear()
     tracker.asked.clear()
     tracker.refuses, tracker.state = "", TrackedObject.VISIBLE
     page = Page(browser, url, tracker, until)
@@ -171,13 +172,42 @@ def test_what_belongs_to_the_selected_object_and_what_does_not(page: Page) -> No
         assert (request.object_id, request.points[0].label) == (number, label)
     for mode, label in (("Add", 1), ("Subtract", 0)):
         page.find("modes").find_element(by.XPATH, f"button[.='{mode}']").click()
-        page.click(120, 80)
+        page.click(120 + 20 * label, 80)  # elsewhere each time, or it would be a double click
         request = page.asked(Prompt.Request)
         assert (request.object_id, request.points[0].label) == (number, label)
     page.browser.find_element(by.TAG_NAME, "body").send_keys("n")
     page.click(20, 20)
     assert page.asked(Prompt.Request).object_id == 0
     page.prompted(2)
+
+
+def test_a_click_on_an_object_selects_it(page: Page) -> None:
+    for x, count in ((60, 1), (200, 2)):
+        page.click(x, 60)
+        page.asked(Prompt.Request)
+        page.prompted(count)
+    first, second = (int(row.get_attribute("data-id")) for row in page.rows)
+    page.tracker.boxes.update({first: (20, 20, 150, 80), second: (100, 40, 60, 30)})
+    page.until(lambda: page.browser.execute_script("return shown.objects.every((one) => one.mask)"))
+
+    page.click(50, 50)
+    page.until(lambda: page.selected == str(first))
+    page.click(140, 50)  # on both, of which the smaller one would be hard to hit elsewhere
+    page.until(lambda: page.selected == str(second))
+    page.click(60, 70, key=Keys.SHIFT)  # where the first one is, but said of the second
+    assert page.asked(Prompt.Request).object_id == second
+    page.click(180, 90)
+    assert near(request := page.asked(Prompt.Request), 180, 90) and request.object_id == 0
+    page.prompted(3)
+
+
+def test_a_double_click_is_one(page: Page) -> None:
+    place = page.screen(100, 60)
+    ActionChains(page.browser).move_to_element_with_offset(page.find("picture"), *place).double_click().perform()
+    page.prompted(1)
+    page.click(200, 60)
+    page.prompted(2)
+    assert [request.object_id for request in page.tracker.asked] == [0, 0]
 
 
 def test_another_reading_of_a_click(page: Page) -> None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import struct
 from collections.abc import Awaitable, Callable, Set
 from typing import Any
 
 import aiohttp
+import numpy as np
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from builtin_interfaces.msg import Time
 from rclpy.task import Future
+from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 
 from sam2_ros.msg import TrackedObject, TrackedObjects
+from sam2_ros.ros.images import to_message
 from sam2_ros.srv import Prompt
 from sam2_ros.web import server as module
 from sam2_ros.web.client import NoTracker, Seen
@@ -192,8 +196,24 @@ def test_what_is_told_of_an_object() -> None:
     (told,) = header["objects"]
     assert told == {
         "id": 1, "label": "mug", "colour": "#38b7ff", "state": "LOST", "visibility": 0.25, "quality": 0.0,
-        "unseen": 2.5, "place": [0.0, 0.0, 0.75], "no_place": "",
+        "unseen": 2.5, "place": [0.0, 0.0, 0.75], "no_place": "", "area": 0, "mask": None,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("width", "height", "step"), [(20, 30, 1), (64, 3, 1), (300, 65, 5)])
+def test_where_an_object_is(width: int, height: int, step: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 2, (height, width), np.uint8) * np.uint8(255)
+    tracked = TrackedObject(id=1, mask=to_message(pixels, "mono8", Header()))
+    tracked.box = RegionOfInterest(x_offset=7, y_offset=9, width=width, height=height)
+    header, _ = read(module.to_bytes("", picture(1, TrackedObjects(objects=[tracked]))))
+    mask = header["objects"][0]["mask"]
+    assert (mask["x"], mask["y"], mask["step"]) == (7, 9, step)
+    bits = np.unpackbits(np.frombuffer(base64.b64decode(mask["bits"]), np.uint8))
+    for row in range(mask["rows"]):
+        for column in range(mask["columns"]):
+            assert bits[row * mask["columns"] + column] == (pixels[row * step, column * step] > 0)
+    assert (mask["columns"] - 1) * step < width <= mask["columns"] * step
+    assert (mask["rows"] - 1) * step < height <= mask["rows"] * step
 
 
 @pytest.mark.parametrize(

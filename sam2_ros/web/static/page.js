@@ -3,13 +3,14 @@
 
 const $ = (id) => document.getElementById(id);
 const DRAG = 6; // screen pixels from which a press is a box and not a click
+const DOUBLE = 400; // ms within which a second press on the same place is none of its own
 const SILENT = 3000; // ms without a picture after which the one that is shown is called old
 const HINTS = {
-  new: "Click something new, or drag a box around it.",
+  new: "Click something new, or drag a box around it. A click on an object selects it.",
   add: "Click what belongs to the selected object as well, or drag a box around it.",
   subtract: "Click what does not belong to the selected object.",
 };
-const CORRECTIONS = " Shift and click adds to the selected object, a right click takes away from it.";
+const CORRECTIONS = " Shift and click adds to it, a right click takes away.";
 
 let socket = null;
 let cameras = null; // names; null before the server has said
@@ -19,6 +20,7 @@ let selected = 0; // an object's id, 0 for none
 let mode = "new";
 let paused = false;
 let press = null; // while a button is down: where, and on which picture
+let pressed = null; // the event of the latest press
 let asked = 0;
 const answers = new Map(); // by number of the request: what to do with its answer
 let pictures = []; // times of the latest ones
@@ -251,6 +253,20 @@ function place(event) {
   ];
 }
 
+// The id of the object that has a pixel, the smallest one's if several have it; 0 for none.
+function under([x, y]) {
+  const found = shown.objects.filter((one) => one.mask && covers(one.mask, x, y));
+  return found.sort((one, other) => one.area - other.area)[0]?.id ?? 0;
+}
+
+function covers(mask, x, y) {
+  const column = Math.floor((x + 0.5 - mask.x) / mask.step);
+  const row = Math.floor((y + 0.5 - mask.y) / mask.step);
+  if (column < 0 || row < 0 || column >= mask.columns || row >= mask.rows) return false;
+  const bit = row * mask.columns + column;
+  return (atob(mask.bits).charCodeAt(bit >> 3) & (128 >> (bit & 7))) !== 0;
+}
+
 function meaning(event) {
   if (event.button === 2 || event.ctrlKey) return "subtract"; // a Mac's right click may be either
   return event.shiftKey ? "add" : mode;
@@ -258,13 +274,21 @@ function meaning(event) {
 
 function down(event) {
   if (event.button !== 0 && event.button !== 2) return;
-  if (!shown || press) return;
+  if (!shown || (press && press.pointer !== event.pointerId)) return; // another finger
+  const twice = pressed?.button === event.button && event.timeStamp - pressed.timeStamp < DOUBLE;
+  if (twice && Math.hypot(event.clientX - pressed.clientX, event.clientY - pressed.clientY) < DRAG) return;
+  pressed = event;
   $("picture").setPointerCapture(event.pointerId);
-  press = { x: event.clientX, y: event.clientY, at: place(event), stamp: shown.stamp, means: meaning(event), drags: false };
+  const at = place(event);
+  press = {
+    pointer: event.pointerId, x: event.clientX, y: event.clientY, at, on: under(at), stamp: shown.stamp,
+    means: meaning(event), drags: false,
+  };
 }
 
 function move(event) {
-  if (!press || press.means === "subtract") return;
+  if (!press) $("picture").classList.toggle("over", shown !== null && mode === "new" && under(place(event)) !== 0);
+  if (press?.pointer !== event.pointerId || press.means === "subtract") return;
   press.drags ||= Math.hypot(event.clientX - press.x, event.clientY - press.y) > DRAG;
   if (!press.drags) return;
   const seen = $("picture").getBoundingClientRect();
@@ -277,10 +301,13 @@ function move(event) {
 }
 
 function up(event) {
-  const { at, stamp, means, drags, x, y } = press ?? {};
-  if (!press) return;
-  press = null;
-  $("box").hidden = true;
+  if (press?.pointer !== event.pointerId) return;
+  const { at, on, stamp, means, drags, x, y } = press;
+  release();
+  if (means === "new" && on && !drags) {
+    if (on !== selected) select(on);
+    return;
+  }
   if (means !== "new" && !selected) {
     complain("Select an object first, in the list or by a click on something new.");
     return;
@@ -297,6 +324,11 @@ function up(event) {
     select(answer.object_id);
     offer(answer.object_id, drags ? [] : answer.areas);
   });
+}
+
+function release() {
+  press = null;
+  $("box").hidden = true;
 }
 
 function mark(x, y, negative) {
@@ -338,10 +370,7 @@ const keys = {
 $("picture").addEventListener("pointerdown", down);
 $("picture").addEventListener("pointermove", move);
 $("picture").addEventListener("pointerup", up);
-$("picture").addEventListener("pointercancel", () => {
-  press = null;
-  $("box").hidden = true;
-});
+$("picture").addEventListener("pointercancel", (event) => press?.pointer === event.pointerId && release());
 $("picture").addEventListener("contextmenu", (event) => event.preventDefault());
 $("undo").onclick = undo;
 $("pause").onclick = pause;
