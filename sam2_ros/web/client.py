@@ -9,7 +9,7 @@ from typing import Any
 
 from rclpy.context import Context
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage
 from std_srvs.srv import SetBool, Trigger
@@ -27,6 +27,10 @@ SERVICES = {
 """Of the tracker's, those that the page calls."""
 
 _TYPE = "sam2_ros/msg/TrackedObjects"
+
+# Not reliable: only the newest is of use, and a process that destroys a reliable subscription to something large may
+# be caught for ever in taking from another (seen with Fast DDS 3.2; eProsima/Fast-DDS, issue 6500).
+_NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
 class NoTracker(RuntimeError):
@@ -84,7 +88,7 @@ class Client(Node):
         for camera in cameras - self._watched.keys():
             base = "/".join(part for part in (self.tracker, camera) if part)
             self._watched[camera] = [
-                self.create_subscription(kind, f"{base}/{topic}", partial(take, camera), QoSProfile(depth=1))
+                self.create_subscription(kind, f"{base}/{topic}", partial(take, camera), _NEWEST)
                 for kind, topic, take in (
                     (CompressedImage, "overlay/compressed", self._see),
                     (TrackedObjects, "objects", self._know),

@@ -98,7 +98,7 @@ class Tracker(Node):
                         last_seen=last,
                         **self._mask(number, header),
                     )
-                    for number, label in self.objects.items()
+                    for number, label in list(self.objects.items())  # another thread answers
                 ],
             )
         )

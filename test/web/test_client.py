@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage
 from std_srvs.srv import Trigger
 
@@ -49,6 +50,8 @@ def test_it_hears_of_the_cameras_that_are_watched(context: Any, others: Any, unt
 
     client.watch({"front"})
     until(lambda: front.get_subscription_count() == 1)
+    (subscription,) = client.get_subscriptions_info_by_topic(front.topic_name)
+    assert subscription.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
     front.publish(CompressedImage(data=b"picture"))
     until(lambda: changed == ["front"])
     assert (client.seen("front").number, client.seen("front").jpeg) == (1, b"picture")
