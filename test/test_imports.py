@@ -33,7 +33,7 @@ OTHERS = {
     "apps": {"torch", "numpy", "cv2", "tqdm"},
     "ros": {"torch", "numpy", "cv2", *ROS},
     "simulation": {"numpy", "cv2", "mujoco", "av", "matplotlib", *ROS},
-    "web": {"aiohttp", *ROS},
+    "web": {"aiohttp", "numpy", *ROS},
 }
 
 
