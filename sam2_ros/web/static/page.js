@@ -19,8 +19,8 @@ let shown = null; // header of the picture that is drawn
 let selected = 0; // an object's id, 0 for none
 let mode = "new";
 let paused = false;
-let press = null; // while a button is down: where, and on which picture
 let pressed = null; // the event of the latest press
+let press = null; // while its button is down: what it is said of
 let asked = 0;
 const answers = new Map(); // by number of the request: what to do with its answer
 let pictures = []; // times of the latest ones
@@ -272,28 +272,35 @@ function meaning(event) {
   return event.shiftKey ? "add" : mode;
 }
 
+// How far from where the latest press began, in pixels of the screen.
+function distance(event) {
+  return Math.hypot(event.clientX - pressed.clientX, event.clientY - pressed.clientY);
+}
+
+// Whether an event is of the press that goes on, and not of another finger.
+function goesOn(event) {
+  return press !== null && event.pointerId === pressed.pointerId;
+}
+
 function down(event) {
   if (event.button !== 0 && event.button !== 2) return;
-  if (!shown || (press && press.pointer !== event.pointerId)) return; // another finger
-  const twice = pressed?.button === event.button && event.timeStamp - pressed.timeStamp < DOUBLE;
-  if (twice && Math.hypot(event.clientX - pressed.clientX, event.clientY - pressed.clientY) < DRAG) return;
+  if (!shown || (press && !goesOn(event))) return;
+  const soon = pressed?.button === event.button && event.timeStamp - pressed.timeStamp < DOUBLE;
+  if (soon && distance(event) < DRAG) return;
   pressed = event;
   $("picture").setPointerCapture(event.pointerId);
   const at = place(event);
-  press = {
-    pointer: event.pointerId, x: event.clientX, y: event.clientY, at, on: under(at), stamp: shown.stamp,
-    means: meaning(event), drags: false,
-  };
+  press = { at, on: under(at), stamp: shown.stamp, means: meaning(event), drags: false };
 }
 
 function move(event) {
   if (!press) $("picture").classList.toggle("over", shown !== null && mode === "new" && under(place(event)) !== 0);
-  if (press?.pointer !== event.pointerId || press.means === "subtract") return;
-  press.drags ||= Math.hypot(event.clientX - press.x, event.clientY - press.y) > DRAG;
+  if (!goesOn(event) || press.means === "subtract") return;
+  press.drags ||= distance(event) > DRAG;
   if (!press.drags) return;
   const seen = $("picture").getBoundingClientRect();
-  const [x0, x1] = [press.x, event.clientX].sort((a, b) => a - b).map((x) => Math.min(seen.right, Math.max(seen.left, x)));
-  const [y0, y1] = [press.y, event.clientY].sort((a, b) => a - b).map((y) => Math.min(seen.bottom, Math.max(seen.top, y)));
+  const [x0, x1] = [pressed.clientX, event.clientX].sort((a, b) => a - b).map((x) => Math.min(seen.right, Math.max(seen.left, x)));
+  const [y0, y1] = [pressed.clientY, event.clientY].sort((a, b) => a - b).map((y) => Math.min(seen.bottom, Math.max(seen.top, y)));
   Object.assign($("box").style, {
     left: `${x0 - seen.left}px`, top: `${y0 - seen.top}px`, width: `${x1 - x0}px`, height: `${y1 - y0}px`,
   });
@@ -301,8 +308,8 @@ function move(event) {
 }
 
 function up(event) {
-  if (press?.pointer !== event.pointerId) return;
-  const { at, on, stamp, means, drags, x, y } = press;
+  if (!goesOn(event)) return;
+  const { at, on, stamp, means, drags } = press;
   release();
   if (means === "new" && on && !drags) {
     if (on !== selected) select(on);
@@ -318,7 +325,7 @@ function up(event) {
     prompt.box = [Math.min(at[0], end[0]), Math.min(at[1], end[1]), Math.max(at[0], end[0]), Math.max(at[1], end[1])];
   } else {
     prompt.points = [[...at, means === "subtract" ? 0 : 1]];
-    mark(x, y, means === "subtract");
+    mark(pressed.clientX, pressed.clientY, means === "subtract");
   }
   ask("prompt", prompt, (answer) => {
     select(answer.object_id);
@@ -370,7 +377,7 @@ const keys = {
 $("picture").addEventListener("pointerdown", down);
 $("picture").addEventListener("pointermove", move);
 $("picture").addEventListener("pointerup", up);
-$("picture").addEventListener("pointercancel", (event) => press?.pointer === event.pointerId && release());
+$("picture").addEventListener("pointercancel", (event) => goesOn(event) && release());
 $("picture").addEventListener("contextmenu", (event) => event.preventDefault());
 $("undo").onclick = undo;
 $("pause").onclick = pause;
