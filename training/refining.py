@@ -168,7 +168,7 @@ class Found(Dataset[tuple[Tensor, ...]]):
             if not t and kind == "mask":
                 continue
             mask = tracks.masks[0]
-            crop = tracker._propagation.sights[record.row].crop
+            crop = tracker._propagation.close_ups.crops([record.row]).get(0)
             led = not self.part.led or bool(self.network.looked[3].any())
             if led and crop and np.count_nonzero(mask & truth) > _FOUND * np.count_nonzero(mask | truth):
                 share = torch.from_numpy(cut_mask(truth, crop, self.network.config.refined_size))

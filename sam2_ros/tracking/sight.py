@@ -35,11 +35,9 @@ def picture(image: Tensor, size: int) -> Tensor:
 
 def see(network: Sam2, frame: Frame, regions: Sequence[SearchRegion], size: int) -> Features:
     """Features of N regions of a frame, or of the whole frame, a batch of one, where that is what is encoded."""
-    if frame.image is None:
-        if frame.features is None:
-            raise ValueError("the frame has neither features nor an image")
+    if frame.features is not None:
         return frame.features
-    return network.encode_image(pictures(network, frame.image, regions, size))
+    return network.encode_image(pictures(network, frame, regions, size))
 
 
 class Looks:
@@ -59,12 +57,14 @@ class Looks:
         return self._seen[region]
 
 
-def pictures(network: Sam2, image: Tensor, regions: Sequence[SearchRegion], size: int) -> Tensor:
-    """The network's input (N, 3, size, size) of N regions of an image (1, H, W, 3)."""
+def pictures(network: Sam2, frame: Frame, regions: Sequence[SearchRegion], size: int) -> Tensor:
+    """The network's input (N, 3, size, size) of N regions of a frame that is kept as an image."""
+    if frame.image is None:
+        raise ValueError(f"frame {frame.number} has no image to cut regions out of")
     cuts = []
     for region in regions:
-        x0, y0, x1, y1 = region.pixels(*image.shape[1:3])
-        cuts.append(image[0, y0:y1, x0:x1])
+        x0, y0, x1, y1 = region.pixels(*frame.seen)
+        cuts.append(frame.image[0, y0:y1, x0:x1])
     return network.prepare(cuts, size)
 
 

@@ -23,6 +23,7 @@ from .history import Frame, History
 from .memory import MemoryBank
 from .objects import ObjectRecord
 from .outputs import Outputs
+from .prompting import Prompting
 from .prompts import check
 from .propagation import Propagation
 from .saved import Origin, SavedObject, label_of, pack, unpack
@@ -103,8 +104,9 @@ class Tracker:
         self._bank = MemoryBank(
             network, rows=rows, conditioning=conditioning_frames, history=length, pixels=(size // 16) ** 2
         )
+        self._prompting = Prompting(network, self._bank, size=size)
         self._propagation = Propagation(
-            network, self._bank, rows=rows, size=size, corrections_condition=corrections_condition
+            network, self._bank, self._prompting, rows=rows, size=size, corrections_condition=corrections_condition
         )
         self._outputs = self._make_outputs(non_overlap)
         self._objects: dict[int, ObjectRecord] = {}
@@ -195,9 +197,7 @@ class Tracker:
         Raises NoImage, StampUnavailable or BadPrompt.
         """
         frame = self._history.nearest(stamp)
-        return self._propagation.preview(
-            frame, check(prompt, frame.height, frame.width, new=True), self._in_view(frame)
-        )
+        return self._prompting.preview(frame, check(prompt, frame.height, frame.width, new=True), self._in_view(frame))
 
     def set_visibility(self, *, show_above: float, hide_below: float, lost_after: float, non_overlap: bool) -> None:
         """Changes what the constructor was given, from the next answer on, be it on the newest image once more. Raises

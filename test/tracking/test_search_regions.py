@@ -16,7 +16,7 @@ import torch
 from sam2_ros.geometry.motion import CloseUp
 from sam2_ros.geometry.search_region import SearchRegion
 from sam2_ros.network import Answer, Features, Sam2, Sam2Config
-from sam2_ros.tracking import BadPrompt, Prompt, Tracker, propagation, sight
+from sam2_ros.tracking import BadPrompt, Prompt, Tracker, sight
 from sam2_ros.tracking.history import Frame
 from sam2_ros.tracking.outputs import Outputs
 from sam2_ros.tracking.propagation import Sight
@@ -154,10 +154,10 @@ def test_what_a_click_finds_is_looked_at_again_before_it_is_believed(
         sure = 0.6 if size == 60 else 0.2 if abs(region.scale - own[10].scale) < 0.01 else 0.99
         return SimpleNamespace(logits=_square(size, region), iou=torch.tensor([sure])), None
 
-    propagation = tracker._propagation
-    monkeypatch.setattr(propagation, "_answer", answer)
+    prompting = tracker._prompting
+    monkeypatch.setattr(prompting, "answer", answer)
     prompt = Prompt(points=np.array([middle], np.float32), labels=np.array([1], np.int32))
-    region = propagation._glance(Looks(region_network, tracker._history.newest, SIZE), [prompt], [middle], [])
+    region = prompting._glance(Looks(region_network, tracker._history.newest, SIZE), [prompt], [middle], [])
     assert region.scale == pytest.approx(own[60].scale, rel=0.1)
     assert len(looked) == 10, "five sizes, twice"
 
@@ -188,13 +188,13 @@ def test_what_is_an_object_already_is_not_what_a_click_on_a_new_one_means(
         size = 60 if region.scale > 0.5 else 10
         return SimpleNamespace(logits=_square(size, region), iou=torch.tensor([0.9 if size == 60 else 0.88])), None
 
-    propagation = tracker._propagation
-    monkeypatch.setattr(propagation, "_answer", answer)
+    prompting = tracker._prompting
+    monkeypatch.setattr(prompting, "answer", answer)
     prompt = Prompt(points=np.array([(80, 60)], np.float32), labels=np.array([1], np.int32))
 
     def glance(*others: View) -> SearchRegion:
         looks = Looks(region_network, tracker._history.newest, SIZE)
-        return propagation._glance(looks, [prompt], [(80, 60)], others)
+        return prompting._glance(looks, [prompt], [(80, 60)], others)
 
     region = SearchRegion(scale=0.8)
     large, small = (View(True, 0, 0.2, 5.0, region, (_square(size, region)[0, 0] > 0).numpy()) for size in (60, 10))
@@ -213,9 +213,8 @@ def test_a_region_grows_until_one_is_sure(in_view: bool, iou: float, scale: floa
     logits[1, 0, 0, 15] = 5
     sights = [Sight(), Sight(SearchRegion(0.5, 0.5, 0.4))]
     close_up = CloseUp(SearchRegion(0.5, 0.5, 0.2), np.ones((8, 8), bool))
-    propagation: Any = SimpleNamespace(
-        sights=sights, logits=logits, iou=torch.tensor([1.0, iou]), close_ups=lambda rows: [close_up] * len(rows)
-    )
+    close_ups = SimpleNamespace(masks=lambda rows: [close_up] * len(rows))
+    propagation: Any = SimpleNamespace(sights=sights, logits=logits, iou=torch.tensor([1.0, iou]), close_ups=close_ups)
     outputs = Outputs(propagation, Thresholds(0.5, 0.5, 1.0), search_context=3.2, non_overlap=False)
     ((region, expected, kept),) = outputs._next_searches([1], [None], torch.tensor([in_view]), frame())
     assert kept == close_up
@@ -304,8 +303,7 @@ def test_a_mask_has_the_edge_that_is_seen_from_close_by_unless_it_was_drawn(monk
     propagation, views = tracker._propagation, [record.views[1] for record in tracker._objects.values()]
     rows = [record.row for record in tracker._objects.values()]
     for row, shown, view, memory in zip(rows, seen.masks, views, remembered[-1], strict=True):
-        crop = propagation.sights[row].crop
-        assert crop is not None
+        crop = propagation.close_ups.crops([row])[0]
         x0, y0, x1, y1 = crop.pixels(HEIGHT, WIDTH)
         expected = np.zeros((HEIGHT, WIDTH), bool)
         expected[y0:y1, x0 : (x0 + x1) // 2] = True
@@ -393,7 +391,7 @@ def test_a_click_on_what_was_lost_finds_its_size_as_the_first_click_did(
     tracker.track(image(0), 0)
     tracker.prompt(Prompt(box=np.array([40, 30, 60, 50])))
     record, glanced = tracker._objects[1], SearchRegion(0.4, 0.4, 0.2)
-    monkeypatch.setattr(tracker._propagation, "_glance", lambda *_: glanced)
+    monkeypatch.setattr(tracker._prompting, "_glance", lambda *_: glanced)
     click = Prompt(points=np.array([[62, 46]]), labels=np.array([1]))
     for stamp, in_view in ((1, True), (2, False)):
         tracker.track(image(1), stamp)
@@ -439,7 +437,7 @@ def test_what_was_known_from_close_by_goes_along_to_the_next_frame_and_not_to_a_
         return refine(*look)
 
     monkeypatch.setattr(refining_network, "refine", watched)
-    monkeypatch.setattr(propagation, "_ALIKE", 0.0)  # whatever a network finds that knows nothing
+    monkeypatch.setattr("sam2_ros.tracking.close_ups._ALIKE", 0.0)  # whatever a network finds that knows nothing
     tracker = Tracker(refining_network, capacity=1, history=0)
     tracker.track(image(0), 0)
     mask = np.zeros((HEIGHT, WIDTH), bool)
@@ -451,8 +449,7 @@ def test_what_was_known_from_close_by_goes_along_to_the_next_frame_and_not_to_a_
     earlier = given[-1][0, 0]
     assert set(earlier.sign().unique().tolist()) == {-1.0, 1.0}
     # The image has not changed, so that the mask is where it was.
-    crop = tracker._propagation.sights[tracker._objects[1].row].crop
-    assert crop is not None
+    crop = tracker._propagation.close_ups.crops([tracker._objects[1].row])[0]
     x0, y0, x1, y1 = crop.pixels(HEIGHT, WIDTH)
     share = cv2.resize(mask[y0:y1, x0:x1].astype(np.float32), (32, 32), interpolation=cv2.INTER_AREA)
     assert (earlier > 0).numpy().sum() == pytest.approx((share > 0.5).sum(), rel=0.25)

@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from sam2_ros.network import Sam2, Sam2Config
-from sam2_ros.tracking import propagation
 from training import refining
 from training.clips import Clip
 from training.refining import EDGES, LEAD, Found, Part, Refining
@@ -59,7 +58,7 @@ def test_a_clip_in_which_nothing_is_found_is_empty(network: Sam2, monkeypatch: p
 def test_where_the_mask_before_is_told_it_is_the_truth_and_of_others_nothing_is_learnt(
     network: Sam2, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(propagation, "_ALIKE", 0.0)  # whatever a network finds that knows nothing
+    monkeypatch.setattr("sam2_ros.tracking.close_ups._ALIKE", 0.0)  # whatever a network finds that knows nothing
     told = replace(LEAD, told=1.0, spoiled=0.0)
     found = Found(network, small_bank(), told, seed=1)
     assert len(found.bank.drawings) == len(small_bank().drawings[::4]) + 3
