@@ -16,7 +16,7 @@ from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchContext, LaunchDescription
-from sam2_ros.ros.transport import LARGE_SEGMENT, VARIABLE
+from sam2_ros.transport import LARGE_SEGMENT, VARIABLE
 from sam2_ros.web.address import ADDRESS, parse
 
 ARGUMENTS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,10 +17,10 @@ OURS = {
     "tracking": {"network", "geometry"},
     "geometry": set(),
     "apps": {"network", "tracking", "geometry"},
-    "ros": {"network", "tracking", "geometry", "msg", "srv"},
+    "ros": {"network", "tracking", "geometry", "transport", "msg", "srv"},
     # A ROS client like any other, which shares the conversion of images with the node.
-    "simulation": {"geometry", "ros.arguments", "ros.images", "ros.log", "ros.transport", "msg", "srv"},
-    "web": {"geometry", "ros.arguments", "ros.transport", "msg", "srv"},
+    "simulation": {"geometry", "ros.arguments", "ros.images", "ros.log", "transport", "msg", "srv"},
+    "web": {"geometry", "ros.arguments", "transport", "msg", "srv"},
 }
 ROS = {
     "rclpy", "sensor_msgs", "std_msgs", "std_srvs", "geometry_msgs", "builtin_interfaces", "lifecycle_msgs",
@@ -87,3 +88,13 @@ def test_a_fault_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     file.parent.mkdir(parents=True)
     file.write_text("import rclpy\nfrom sam2_ros.tracking import Tracker\nfrom ..geometry import masks\nimport torch\n")
     assert faults(file, "network") == ["rclpy", "sam2_ros.geometry", "sam2_ros.tracking"]
+
+
+def test_what_the_launch_file_imports_changes_no_environment() -> None:
+    """All that is launched beside the node would have it."""
+    launched = ast.parse((PACKAGE.parent / "launch" / "track.launch.py").read_text())
+    names = [node.module or "" for node in ast.walk(launched) if isinstance(node, ast.ImportFrom)]
+    modules = [name for name in names if name.startswith("sam2_ros")]
+    assert modules
+    code = f"import os; before = dict(os.environ); import {', '.join(modules)}; print(dict(os.environ) == before)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True\n"

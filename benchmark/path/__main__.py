@@ -46,7 +46,7 @@ from benchmark.options import count_or_none, positive
 from benchmark.output import BadOutput, make_room
 from sam2_ros.apps.figures import write
 from sam2_ros.msg import TrackedObjects
-from sam2_ros.ros.transport import use_large_segment
+from sam2_ros.transport import use_large_segment
 
 from .clocked_node import PARTS
 

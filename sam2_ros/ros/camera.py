@@ -12,6 +12,7 @@ from rclpy.qos import ReliabilityPolicy
 
 from sam2_ros.tracking import Tracker
 
+from .camera_info import is_rectified
 from .click_input import ClickInput
 from .compressed import SUFFIX
 from .diagnostics import Diagnostics, make_publisher
@@ -39,7 +40,9 @@ class Camera:
         self._image_group = MutuallyExclusiveCallbackGroup()
         # Of its own, so that a depth image does not wait for an image to be handed over.
         self._space_group = MutuallyExclusiveCallbackGroup()
-        self._outputs = Publishers(node, f"~/{name}" if name else "~", f"{name}_object_" if name else "object_")
+        # tf is one for all: nodes in several namespaces must not move each other's frames.
+        prefix = "".join(f"{part}_" for part in (*node.get_namespace().split("/"), name) if part)
+        self._outputs = Publishers(node, f"~/{name}" if name else "~", f"{prefix}object_")
         self._diagnostics = make_publisher(node)
         self._parameters = Parameters()
         self._frames_in_vain = False
@@ -51,8 +54,10 @@ class Camera:
         self._parameters = parameters
         self._frames_in_vain = False
         names = {name: self._node.resolve_topic_name(self._topic(name)) for name in ("image", "camera_info", "depth")}
+        auto = parameters.rectification == "auto"
+        rectified = is_rectified(names["image"]) if auto else parameters.rectification == "rectified"
         space = Space(
-            names["image"],
+            rectified,
             names["camera_info"],
             names["depth"] if parameters.depth else None,
             parameters.depth_tolerance,

@@ -16,6 +16,7 @@ from rclpy.qos import QoSProfile
 from sam2_ros.tracking import TrackerError
 
 from .clicks import ClickRefused, PixelClick, PointClick
+from .log import Bounded
 from .messages import to_nanoseconds
 from .stream import Stream
 from .transforms import Transforms
@@ -49,6 +50,7 @@ class ClickInput:
         self._node = node
         self._tell_worker = tell
         self._logger = logger
+        self._warn = Bounded(logger.warning)
         self._stream = stream
         self._room = threading.Semaphore(_WAITING)
         self._transforms = transforms
@@ -89,7 +91,7 @@ class ClickInput:
     def _tell(self, deed: Callable[[], str], stamp: int | None) -> None:
         """Has the worker do what a click of a stamp means; does not wait for it."""
         if not self._room.acquire(blocking=False):
-            self._refuse(f"{_WAITING} clicks are waiting for the tracker already", throttle=2.0)
+            self._refuse(f"{_WAITING} clicks are waiting for the tracker already")
             return
 
         def work() -> None:
@@ -105,8 +107,5 @@ class ClickInput:
             self._room.release()
             self._refuse(str(error))
 
-    def _refuse(self, reason: str, throttle: float = 0.0) -> None:
-        if throttle:
-            self._logger.warning(f"refused a click: {reason}", throttle_duration_sec=throttle)
-        else:
-            self._logger.warning(f"refused a click: {reason}")
+    def _refuse(self, reason: str) -> None:
+        self._warn(f"refused a click: {reason}")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sam2_ros.geometry.camera import BadCamera
 from sam2_ros.geometry.depth import DepthImage
 from sam2_ros.srv import ClickMode
-from sam2_ros.tracking import NoImage, Prompt
+from sam2_ros.tracking import NoImage, Prompt, UnknownObject
 
 from .depth import NoDepth
 from .messages import PromptCall, to_nanoseconds
@@ -111,15 +111,13 @@ class Clicks:
     def set_mode(self, mode: int, object_id: int = 0) -> str:
         """Says what the next clicks mean, and returns that in a sentence.
 
-        mode, object_id: as in ~/click_mode. Raises ClickRefused.
+        mode, object_id: as in ~/click_mode. Raises ClickRefused or UnknownObject.
         """
         if mode not in list(Mode):
             known = ", ".join(f"{one.value} ({one.name})" for one in Mode)
             raise ClickRefused(f"the mode is {mode}; it must be one of {known}")
-        known_ids = self._stream.masks.ids
-        if object_id and object_id not in known_ids:
-            ids = ", ".join(map(str, known_ids)) or "none"
-            raise ClickRefused(f"there is no object {object_id}; the objects are: {ids}")
+        if object_id and object_id not in self._stream.masks.ids:
+            raise UnknownObject(object_id, self._stream.masks.ids)
         self._mode, self._pinned = Mode(mode), bool(object_id)
         self._selected = object_id or self._selected
         if self._mode == Mode.NEW_OBJECT:

@@ -11,9 +11,10 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
+from sam2_ros.transport import SETTING
+
 from .compressed import SUFFIX
 from .mismatch import say_mismatch
-from .transport import SETTING
 
 ImageMessage: TypeAlias = Image | CompressedImage
 

@@ -19,11 +19,12 @@ from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from sam2_ros.transport import use_large_segment
+
 from .arguments import BadRosArgument, without_ros
 from .log import RosLogHandler
 from .node import Parts, Sam2Node
 from .parameters import ParameterError, without_value
-from .transport import use_large_segment
 
 _PATIENCE = 3.0  # seconds for callbacks to finish what they are doing
 _PAUSE = 0.001  # seconds

@@ -41,9 +41,14 @@ class PromptCall(NamedTuple):
         return not len(self.prompt.points) and self.prompt.box is None and self.prompt.mask is None
 
     @property
+    def names(self) -> bool:
+        """It only gives an object a name."""
+        return self.says_nothing and not self.prompt.candidate and bool(self.label)
+
+    @property
     def chooses(self) -> bool:
-        """It only takes another reading of the object's last click."""
-        return self.prompt.candidate > 0 and self.says_nothing
+        """It only takes another reading of the object's last click, be it the best again."""
+        return self.says_nothing and not self.names
 
 
 def to_nanoseconds(time: Time) -> int:

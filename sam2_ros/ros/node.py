@@ -7,6 +7,7 @@ The executor's threads put images into the slots and requests before the worker;
 
 from __future__ import annotations
 
+import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from .transforms import Transforms, listen
 from .worker import NoAnswer, Worker
 
 _PATIENCE = 3.0  # seconds for the device to finish what it is doing; launch kills after ten
+_LONG_PATIENCE = 30.0  # where nobody kills; a large model on a CPU takes several for one image
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Sam2Node(LifecycleNode):
         self._worker: Worker[ImageMessage] | None = None
         self._streams: Streams | None = None
         self._transforms: Transforms | None = None
+        self._releasing = threading.Lock()
         self._calls = Services(self, self._running, self._check_active)
         self.add_on_set_parameters_callback(partial(node_parameters.check_changes, self))
         self.add_post_set_parameters_callback(self._on_parameters)
@@ -77,6 +80,8 @@ class Sam2Node(LifecycleNode):
             return TransitionCallbackReturn.FAILURE  # a device that does not answer is not asked by two
         try:
             self._configure(node_parameters.read(self))
+        except NoAnswer as error:  # the process is ending
+            self.get_logger().info(f"not configured: {error}")
         except ValueError as error:  # a parameter, a checkpoint, or what the tracker makes of them
             self.get_logger().error(f"cannot configure: {error}")
         except Exception:
@@ -88,12 +93,13 @@ class Sam2Node(LifecycleNode):
         return TransitionCallbackReturn.FAILURE
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        worker, _ = self._running()
-        self._transforms = self._parts.listen(self, MutuallyExclusiveCallbackGroup())
-        for name, camera in self._cameras.items():
-            offer = partial(worker.offer, camera=name)
-            camera.activate(worker.frames[name], offer, worker.tell, self._transforms)
-        return super().on_activate(state)
+        if self._worker is None or self._streams is None:
+            self.get_logger().error("cannot activate: a cleanup began that did not end; clean up once more")
+            return TransitionCallbackReturn.FAILURE
+        # The publishers first, so that nothing of the first image is lost.
+        result = super().on_activate(state)
+        self._activate(self._worker, self._streams)
+        return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         self._unsubscribe()
@@ -101,13 +107,13 @@ class Sam2Node(LifecycleNode):
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        if not self.release():
+        if not self.release(_LONG_PATIENCE):
             return TransitionCallbackReturn.FAILURE  # it may be asked for again when the device has answered
         self.get_logger().info("unconfigured: the objects are forgotten, and the device's memory is given back")
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        if self.release():
+        if self.release(_LONG_PATIENCE):
             self.get_logger().info("shut down for good; the process can be ended")
         return super().on_shutdown(state)
 
@@ -115,15 +121,19 @@ class Sam2Node(LifecycleNode):
         self.release()
         return super().on_error(state)
 
-    def release(self) -> bool:
+    def release(self, patience: float = _PATIENCE) -> bool:
         """Unsubscribes, stops the worker and gives the device's memory back. Calls that wait are refused.
 
-        False if the worker does not end, which has been logged.
+        patience: seconds. False if the worker does not end in them, which has been logged.
         """
+        with self._releasing:  # the process may end while a lifecycle manager has it clean up
+            return self._release(patience)
+
+    def _release(self, patience: float) -> bool:
         self._unsubscribe()
         worker, self._streams = self._worker, None
-        if worker is not None and not worker.stop(_PATIENCE):
-            self.get_logger().error(f"the device has not answered for {_PATIENCE:g} s; its memory is not given back")
+        if worker is not None and not worker.stop(patience):
+            self.get_logger().error(f"the device has not answered for {patience:g} s; its memory is not given back")
             return False
         del worker
         self._worker = None
@@ -151,6 +161,14 @@ class Sam2Node(LifecycleNode):
         worker.ask(partial(self._apply, parameters))
         self._streams = streams
         self.get_logger().info(f"configured with the model {parameters.model}")
+
+    def _activate(self, worker: Worker[ImageMessage], streams: Streams) -> None:
+        for stream in streams.all:
+            worker.tell(stream.wait_for_image)
+        self._transforms = self._parts.listen(self, MutuallyExclusiveCallbackGroup())
+        for name, camera in self._cameras.items():
+            offer = partial(worker.offer, camera=name)
+            camera.activate(worker.frames[name], offer, worker.tell, self._transforms)
 
     def _running(self) -> tuple[Worker[ImageMessage], Streams]:
         worker, streams = self._worker, self._streams

@@ -119,8 +119,14 @@ class Parameters:
     )
     depth_wait: float = _parameter(
         0.02,
-        "seconds to wait for the depth image of an image that has been tracked; nothing is tracked meanwhile",
+        "seconds to wait for the depth image of an image that has been tracked; one more is tracked meanwhile, at most",
         (0.0, 1.0),
+    )
+    rectification: str = _parameter(
+        "auto",
+        "whether the images still have the lens's distortion: raw (K and D of camera_info hold), rectified (P holds), "
+        "or auto: rectified if a word of their topic is rect, rectified or undistorted",
+        choices=("auto", "raw", "rectified"),
     )
     object_frames: bool = _parameter(
         False, "publish a tf frame object_<id> in the middle of each located object", live=True

@@ -13,11 +13,12 @@ from std_srvs.srv import SetBool, Trigger
 
 from sam2_ros.msg import TrackedObject
 from sam2_ros.srv import ClickMode, LoadObject, Prompt, RemoveObject, SaveObject, UndoPrompt
-from sam2_ros.tracking import TrackerError
+from sam2_ros.tracking import BadMemory, TrackerError
 
 from .clicks import ClickRefused
 from .images import BadImageMessage
-from .messages import to_candidates, to_prompt_call, to_tracked_object
+from .log import Bounded
+from .messages import PromptCall, to_candidates, to_prompt_call, to_tracked_object
 from .stream import Prompted, Stream
 from .streams import Streams, UnknownCamera
 from .worker import NoAnswer, Worker
@@ -58,6 +59,7 @@ class Services:
         self._running = running
         self._check_active = check_active
         self._logger = node.get_logger()
+        self._warn = Bounded(self._logger.warning)
         # One call at a time: the worker does one at a time anyway, and calls that wait cannot take every thread.
         group = MutuallyExclusiveCallbackGroup()
         quality = QoSProfile(depth=_CALLS)
@@ -88,7 +90,7 @@ class Services:
             if prompted.readings is not None:
                 response.candidates = to_candidates(*prompted.readings)
             name = f"object {response.object_id}{prompted.label and f' {prompted.label}'}"
-            done = f"{name} was {'corrected' if call.object_id else 'started'}"
+            done = f"{name} {_done(call)}"
             if prompted.found:
                 return done
             response.message = f"{done}, but nothing was found there: its mask is empty; prompt elsewhere, or remove it"
@@ -110,14 +112,27 @@ class Services:
     def _on_save_object(self, request: SaveObject.Request, response: SaveObject.Response) -> SaveObject.Response:
         def answer() -> str:
             path = _absolute(request.path)
+            if path.is_file():
+                self._check_replaceable(path, request.camera)
             data = self._ask(request.camera, lambda stream: stream.save(request.object_id))
             _write(path, data)
             return f"object {request.object_id} was saved to {path}, {len(data) / 1e6:.1f} MB"
 
         return self._answer(response, answer, request.camera)
 
+    def _check_replaceable(self, path: Path, camera: str) -> None:
+        """Raises CallRefused for a file of which whoever wrote it would not want to lose it."""
+        data = _read(path)
+        try:
+            self._ask(camera, lambda stream: stream.tracker.label_of(data))
+        except BadMemory as error:
+            raise CallRefused(
+                f"{str(path)!r} is there already and holds something else than an object's memory; name another file"
+            ) from error
+
     def _on_load_object(self, request: LoadObject.Request, response: LoadObject.Response) -> LoadObject.Response:
         def answer() -> str:
+            self._check_active()
             path = _absolute(request.path)
             data = _read(path)
             response.object_id = self._ask(request.camera, lambda stream: stream.load(data)).tracks.ids[0]
@@ -176,8 +191,16 @@ class Services:
         except (TrackerError, BadImageMessage, CallRefused, ClickRefused, UnknownCamera, NoAnswer) as error:
             response.success = False
             response.message = str(error)
-            self._logger.warning(f"refused: {error}")
+            self._warn(f"refused: {error}")
         return response
+
+
+def _done(call: PromptCall) -> str:
+    if call.object_id is None:
+        return "was started"
+    if call.names:
+        return "got its name"
+    return f"took its reading {call.prompt.candidate}" if call.chooses else "was corrected"
 
 
 def _as_it_is(prompted: Prompted) -> TrackedObject:

@@ -20,7 +20,7 @@ from sam2_ros.geometry.oriented_box import Floats
 from sam2_ros.geometry.places import Place, locate
 from sam2_ros.tracking import State, Tracks
 
-from .camera_info import is_rectified, to_pinhole
+from .camera_info import to_pinhole
 from .depth import DepthMatcher, NoDepth, to_depth_image
 from .messages import to_nanoseconds
 from .mismatch import say_mismatch
@@ -43,21 +43,20 @@ class Space:
 
     def __init__(
         self,
-        image_topic: str,
+        rectified: bool,
         info_topic: str,
         depth_topic: str | None,
         tolerance: float,
         patience: float,
         complain: Callable[[str], None] = lambda reason: None,
     ) -> None:
-        """image_topic says whether the images are rectified; the others' names are for reasons.
-
-        depth_topic: None if no depth is asked for. tolerance: seconds between an image's stamp and that of its depth
+        """rectified: whether the images have lost their distortion. info_topic: to name in reasons, as is depth_topic:
+        None if no depth is asked for. tolerance: seconds between an image's stamp and that of its depth
         image. patience: seconds to wait for that. complain: called with the reason for each image whose objects cannot
         be located.
         """
         self._complain = complain
-        self._rectified = is_rectified(image_topic)
+        self._rectified = rectified
         self._info_topic = info_topic
         self._info: CameraInfo | None = None
         self._depths = None if depth_topic is None else DepthMatcher(depth_topic, tolerance, patience)

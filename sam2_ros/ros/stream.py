@@ -17,7 +17,7 @@ from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
 from sam2_ros.geometry.places import Place
-from sam2_ros.tracking import BadPrompt, Readings, StampUnavailable, Tracker, Tracks
+from sam2_ros.tracking import BadPrompt, NoImage, Readings, StampUnavailable, Tracker, Tracks
 
 from .clicks import Clicks
 from .compressed import decode
@@ -28,6 +28,7 @@ from .publishers import Publishers
 from .recent_masks import RecentMasks
 from .report import Counts
 from .space import Space
+from .stamps import Stamps
 
 _KEPT_LATENCIES = 1000  # more than come between two looks at them
 
@@ -84,6 +85,8 @@ class Stream:
         self._header = Header()
         self._image: NDArray[np.uint8] | None = None
         self._enabled = True
+        self._waits = False
+        self._stamps = Stamps()
         self._counting = threading.Lock()
         self._sender = ThreadPoolExecutor(1, "publisher")
         self._sent: Future[None] | None = None
@@ -96,12 +99,21 @@ class Stream:
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Height and width of the newest image; None before the first."""
-        return None if self._image is None else (self._image.shape[0], self._image.shape[1])
+        """Height and width of the newest image; None before the first, also of those after `wait_for_image`."""
+        return None if self._image is None or self._waits else (self._image.shape[0], self._image.shape[1])
 
     def is_ahead(self, stamp: int | None) -> bool:
         """Whether a stamp in nanoseconds is after the newest image's, so that its own may be waiting to be tracked."""
         return stamp is not None and self._image is not None and stamp > to_nanoseconds(self._header.stamp)
+
+    def wait_for_image(self) -> None:
+        """Has nothing new begin on the newest image, which may show what is long gone, but only on the next."""
+        self._waits = self._image is not None
+
+    def _check_image(self) -> None:
+        """Raises NoImage."""
+        if self._waits:
+            raise NoImage("no image has come since the node was activated; wait for the first one")
 
     def read(self, message: ImageMessage) -> NDArray[np.uint8] | None:
         """The pixels of an image that is to be tracked next, (H, W, 3) RGB; None if it is let go."""
@@ -112,12 +124,16 @@ class Stream:
         if nanoseconds >= 1_000_000_000:
             self.refuse(f"the image's stamp has {nanoseconds} nanoseconds; there must be fewer than 1000000000")
             return None
-        self.space.expect(message.header)
+        if doubt := self._stamps.doubt(to_nanoseconds(message.header.stamp)):
+            self.refuse(doubt)
+            return None
         try:
-            return decode(message) if isinstance(message, CompressedImage) else to_rgb(message)
+            image = decode(message) if isinstance(message, CompressedImage) else to_rgb(message)
         except BadImageMessage as error:
             self.refuse(str(error))
             return None
+        self.space.expect(message.header)
+        return image
 
     def refuse(self, reason: str) -> None:
         """Counts an image that could not be tracked; nothing has changed."""
@@ -130,7 +146,8 @@ class Stream:
         started: when work on it began, on the monotonic clock.
         """
         self.finish()
-        self._header, self._image = header, image
+        self._header, self._image, self._waits = header, image, False
+        self._stamps.take(to_nanoseconds(header.stamp))
         # The tracker forgets its objects when a new stream begins; their names go with them.
         self._labels = {object_id: name for object_id, name in self._labels.items() if object_id in tracks.ids}
         self._remember(tracks)
@@ -148,11 +165,12 @@ class Stream:
 
     def prompt(self, call: PromptCall) -> Prompted:
         """Starts or corrects an object on the newest image, or on the one of the call's stamp. Raises TrackerError."""
-        if call.object_id is not None and call.chooses:
-            tracks = self.tracker.choose(call.object_id, call.prompt.candidate)
-        elif call.object_id in self.masks.ids and call.says_nothing and call.label:
+        if call.object_id is not None and call.names:
             tracks = self.tracker.current().only(call.object_id)
+        elif call.object_id is not None and call.chooses:
+            tracks = self.tracker.choose(call.object_id, call.prompt.candidate)
         else:
+            self._check_image()
             with self._pause_explained(call.stamp):
                 tracks = self.tracker.prompt(call.prompt, object_id=call.object_id, stamp=call.stamp)
         if call.label:
@@ -164,6 +182,7 @@ class Stream:
         """All readings of a prompt, and the header of the image it lies on; nothing is changed. Raises TrackerError."""
         if call.object_id is not None:
             raise BadPrompt(f"a preview is of a new object, and object_id is {call.object_id}; it must be 0")
+        self._check_image()
         with self._pause_explained(call.stamp):
             return self._with_header(self.tracker.preview(call.prompt, stamp=call.stamp))
 
@@ -195,10 +214,12 @@ class Stream:
         return self.tracker.save(object_id, self._labels.get(object_id, ""))
 
     def load(self, data: bytes) -> Prompted:
-        """Goes on with an object that was saved, under its name. Raises TrackerError."""
+        """Goes on with an object that was saved, under its name, and selects it. Raises TrackerError."""
+        self._check_image()
         tracks = self.tracker.load(data)
         if label := self.tracker.label_of(data):
             self._labels[tracks.ids[0]] = label
+        self.clicks.select(tracks.ids[0])
         return self._changed(tracks)
 
     def remove(self, object_id: int) -> None:

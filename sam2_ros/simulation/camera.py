@@ -26,7 +26,7 @@ from std_msgs.msg import Header
 from sam2_ros.geometry.camera import BadCamera, Pinhole
 from sam2_ros.ros.arguments import BadRosArgument, without_ros
 from sam2_ros.ros.images import to_message
-from sam2_ros.ros.transport import use_large_segment
+from sam2_ros.transport import use_large_segment
 
 from .player import Player, Unplayable
 from .views import View

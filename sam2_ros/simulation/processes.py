@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 
-from sam2_ros.ros.transport import use_large_segment
+from sam2_ros.transport import use_large_segment
 
 
 class ProcessDied(RuntimeError):

@@ -1,5 +1,7 @@
 """Everything a caller of the tracker can do wrong. The tracker's state is unchanged after each of these."""
 
+from collections.abc import Iterable
+
 
 class TrackerError(ValueError):
     """A call that the tracker refused; the message names the value and what would be right."""
@@ -23,6 +25,10 @@ class BadPrompt(TrackerError):
 
 class UnknownObject(TrackerError):
     """An object id that is not tracked."""
+
+    def __init__(self, object_id: int, known: Iterable[int]) -> None:
+        ids = ", ".join(map(str, sorted(known))) or "none"
+        super().__init__(f"there is no object {object_id}; the objects are: {ids}")
 
 
 class CapacityExceeded(TrackerError):

@@ -81,7 +81,10 @@ def unpack(data: bytes, origin: Origin, device: torch.device) -> SavedObject:
         if facts.get(key) != wanted:
             raise BadMemory(f"the memory is of the {name} {facts.get(key)}; this tracker has {wanted}")
     try:
-        memories, pointers = tensors["memories"].to(device), tensors["pointers"].to(device)
+        memories, pointers = (tensors[name].to(device) for name in ("memories", "pointers"))
+        for name, tensor in (("memories", memories), ("pointers", pointers)):
+            if not tensor.dim() or not tensor.isfinite().all():
+                raise ValueError(f"its {name} are not rows of finite numbers")
         remembered = Remembered(memories, pointers, tuple(map(int, facts["ages"])), int(facts["conditioning"]))
         region = SearchRegion(**{name: float(value) for name, value in facts["region"].items()})
         expected = tensors["expected"].bool().numpy() if "expected" in tensors else None

@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 _FRAMES_PER_SECOND = 30
 """Of the camera at which the history has room for as many seconds as it is asked for."""
 
-_NEW_STREAM = 500_000_000
+NEW_STREAM = 500_000_000
 """Nanoseconds by which a stamp falls at least where a recording or simulation begins anew. By a driver's jitter or a
 clock that is put right it falls by less, and objects should outlive both."""
 
@@ -278,18 +278,17 @@ class Tracker:
 
     def _known(self, object_id: int) -> ObjectRecord:
         if object_id not in self._objects:
-            known = ", ".join(map(str, self.ids)) or "none"
-            raise UnknownObject(f"there is no object {object_id}; the objects are: {known}")
+            raise UnknownObject(object_id, self._objects)
         return self._objects[object_id]
 
     def _check_order(self, stamp: int) -> None:
         if self._history.empty:
             return
         newest = self._history.newest.stamp
-        if newest - _NEW_STREAM < stamp < newest:
+        if newest - NEW_STREAM < stamp < newest:
             raise LateImage(
                 f"the image's stamp {stamp} ns is {1e-9 * (newest - stamp):.3f} s before {newest} ns, the newest "
-                f"image's; stamps must rise, and only a fall by {1e-9 * _NEW_STREAM:g} s or more begins a new stream"
+                f"image's; stamps must rise, and only a fall by {1e-9 * NEW_STREAM:g} s or more begins a new stream"
             )
 
     def _begin_stream_if_new(self, stamp: int, height: int, width: int) -> None:

@@ -8,6 +8,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import UnknownObject
+
 
 class State(IntEnum):
     """Whether an object is in view; the numbers are those of TrackedObject.msg."""
@@ -90,7 +92,9 @@ class Tracks:
     """For the answer to a prompt: all its readings."""
 
     def only(self, object_id: int) -> Tracks:
-        """One of the objects alone. Raises ValueError if it is not among them."""
+        """One of the objects alone. Raises UnknownObject."""
+        if object_id not in self.ids:
+            raise UnknownObject(object_id, self.ids)
         row = self.ids.index(object_id)
         return self._rows(slice(row, row + 1))
 

@@ -17,7 +17,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.validate_topic_name import validate_topic_name
 
 from sam2_ros.ros.arguments import BadRosArgument, without_ros
-from sam2_ros.ros.transport import use_large_segment
+from sam2_ros.transport import use_large_segment
 
 from .address import ADDRESS, parse
 

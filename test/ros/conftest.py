@@ -27,9 +27,9 @@ from safetensors.torch import save_file
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from sam2_ros import transport
 from sam2_ros.msg import TrackedObjects
 from sam2_ros.network import Sam2, Sam2Config
-from sam2_ros.ros import transport
 from sam2_ros.ros.images import to_message
 from sam2_ros.ros.messages import to_nanoseconds, to_time
 

@@ -52,7 +52,7 @@ class FakeTracker:
         if object_id is None:
             self._last = object_id = self._last + 1
         elif object_id not in self._boxes:
-            raise UnknownObject(f"there is no object {object_id}")
+            raise UnknownObject(object_id, self._boxes)
         if prompt.mask is not None:
             rows, columns = np.nonzero(prompt.mask)
             self._masks[object_id] = prompt.mask
@@ -88,16 +88,19 @@ class FakeTracker:
         return json.dumps([self._boxes[self._known(object_id)], label]).encode()
 
     def label_of(self, data: bytes) -> str:
-        return json.loads(data)[1]
+        return self._read(data)[1]
 
     def load(self, data: bytes) -> Tracks:
-        try:
-            box = tuple(json.loads(data)[0])
-        except ValueError as error:
-            raise BadMemory("this is no object's memory") from error
+        box = tuple(self._read(data)[0])
         self._last += 1
         self._boxes[self._last] = box
         return self._tracks((self._last,))
+
+    def _read(self, data: bytes) -> list:
+        try:
+            return json.loads(data)
+        except ValueError as error:
+            raise BadMemory("this is no object's memory") from error
 
     def set_visibility(self, **thresholds: float) -> None:
         print("thresholds", thresholds, flush=True)
@@ -110,7 +113,7 @@ class FakeTracker:
 
     def _known(self, object_id: int) -> int:
         if object_id not in self._boxes:
-            raise UnknownObject(f"there is no object {object_id}")
+            raise UnknownObject(object_id, self._boxes)
         return object_id
 
     def _tracks(self, ids: tuple[int, ...], hidden: bool = False) -> Tracks:

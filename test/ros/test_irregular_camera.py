@@ -78,6 +78,8 @@ def test_a_camera_that_changes_its_size(client: Any, node: Any, object_id: int) 
 
 def test_a_recording_that_begins_anew(client: Any, node: Any, object_id: int) -> None:
     client.turn_back(5.0)
+    client.send(client.image())  # is not believed alone
+    time.sleep(0.5)
 
     assert _ids(client) == []
     node.wait_for("a new stream begins because the stamp fell from")
@@ -85,6 +87,17 @@ def test_a_recording_that_begins_anew(client: Any, node: Any, object_id: int) ->
     assert second.object_id > object_id
     assert second.object.label == ""
     assert _ids(client) == [second.object_id]
+
+
+def test_a_single_wrong_stamp(client: Any, node: Any, object_id: int) -> None:
+    """Of a driver that counts from its start until it has the time, and of one that runs far ahead."""
+    for wrong in (5, 2_000_000_000):
+        time.sleep(2.1)  # until the log takes one more of these sentences
+        image = client.image()
+        image.header.stamp = Time(sec=wrong)
+        client.send(image)
+        node.wait_for(f"refused an image: its stamp {wrong}000000000 ns is ")
+        assert object_id in _ids(client)
 
 
 def test_an_image_that_comes_late(client: Any, node: Any, object_id: int, until: Any) -> None:

@@ -83,14 +83,15 @@ class World:
 
     def __init__(self, tracker: Tracker) -> None:
         self.node = Node()
-        space = Space("/image", "/camera_info", "/depth", 0.02, 0.02)
+        space = Space(False, "/camera_info", "/depth", 0.02, 0.02)
         k = [60.0, 0.0, 31.5, 0.0, 60.0, 23.5, 0.0, 0.0, 1.0]
         space.put_info(CameraInfo(header=Header(frame_id="camera"), height=HEIGHT, width=WIDTH, k=k))
         self.tracker = tracker
         self.stream = Stream(tracker, space, Publishers(self.node), self.node.info)
         self.streams = Streams({"": self.stream})
         Services(self.node, lambda: (Worker(), self.streams), lambda: None)
-        ClickInput(self.node, lambda work, _: work(), self.stream, "/image", TransformBuffer(), self.node)
+        clicks = ClickInput(self.node, lambda work, _: work(), self.stream, "/image", TransformBuffer(), self.node)
+        clicks._warn = self.node.warning  # all of it
         self.restore()
 
     def restore(self) -> None:

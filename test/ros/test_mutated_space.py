@@ -58,9 +58,9 @@ def _info(**fields: Any) -> CameraInfo:
     return CameraInfo(**{"header": _header(), "height": HEIGHT, "width": WIDTH, "k": k, **fields})
 
 
-def _located(info: CameraInfo, depth: Image, topic: str = "/camera/image_raw") -> list[Place | str]:
+def _located(info: CameraInfo, depth: Image, *, rectified: bool = False) -> list[Place | str]:
     """Of the block, and of an object without a pixel."""
-    space = Space(topic, "/camera/camera_info", "/camera/depth", 0.02, 0.02)
+    space = Space(rectified, "/camera/camera_info", "/camera/depth", 0.02, 0.02)
     space.put_info(info)
     space.put_depth(depth)
     places = space.locate(_header(), TRACKS)
@@ -165,7 +165,7 @@ def test_camera_infos(fields: dict[str, Any], rectified: bool) -> None:
     info = _info(**fields)
     depth = to_message(DEPTH, "32FC1", _header())
 
-    _located(info, depth, "/camera/image_rect" if rectified else "/camera/image_raw")
+    _located(info, depth, rectified=rectified)
 
 
 @pytest.mark.filterwarnings("error")

@@ -196,7 +196,7 @@ def test_the_last_prompt_can_be_taken_back(empty: Any) -> None:
     assert (response.success, response.removed) == (True, True)
     assert list(empty.track().objects) == []
     again = empty.call(UndoPrompt, "undo", UndoPrompt.Request(object_id=number))
-    assert (again.success, again.message) == (False, f"there is no object {number}")
+    assert (again.success, again.message) == (False, f"there is no object {number}; the objects are: none")
 
 
 def test_an_object_is_saved_and_loaded(empty: Any, tmp_path: Path) -> None:
@@ -209,6 +209,36 @@ def test_an_object_is_saved_and_loaded(empty: Any, tmp_path: Path) -> None:
 
     assert (loaded.success, loaded.object_id) == (True, number + 1)
     assert [(one.id, one.label) for one in empty.track().objects] == [(number, "mug"), (number + 1, "mug")]
+    assert empty.call(SaveObject, "save_object", SaveObject.Request(object_id=number, path=path)).success
+
+
+def test_a_file_of_something_else_is_not_written_over(empty: Any, tmp_path: Path) -> None:
+    number = _prompt(empty, box=[10.0, 5.0, 30.0, 20.0]).object_id
+    (tmp_path / "precious").write_text("the only copy")
+    refused = empty.call(SaveObject, "save_object", SaveObject.Request(object_id=number, path=f"{tmp_path}/precious"))
+    assert not refused.success and "holds something else than an object's memory" in refused.message
+    assert (tmp_path / "precious").read_text() == "the only copy"
+
+
+def test_an_object_is_named_and_an_unknown_one_is_not(empty: Any, node: Any) -> None:
+    number = _prompt(empty, box=[10.0, 5.0, 30.0, 20.0]).object_id
+    assert _prompt(empty, object_id=number, label="mug").object.label == "mug"
+    node.wait_for(f"object {number} mug got its name")
+    refused = _prompt(empty, object_id=999, label="mug")
+    assert (refused.success, refused.message) == (False, f"there is no object 999; the objects are: {number}")
+
+
+def test_refusals_in_a_loop_do_not_fill_the_log(empty: Any, node: Any) -> None:
+    number = _prompt(empty, box=[10.0, 5.0, 30.0, 20.0]).object_id
+
+    def refused() -> int:
+        return sum("refused: there is no object 7654" in line for line in node.lines)
+
+    for _ in range(30):
+        assert not empty.call(RemoveObject, "remove_object", RemoveObject.Request(object_id=7654)).success
+    assert empty.call(RemoveObject, "remove_object", RemoveObject.Request(object_id=number)).success
+    node.wait_for("was removed")
+    assert 0 < refused() <= 20
 
 
 def test_what_is_no_file_is_not_read(empty: Any, tmp_path: Path) -> None:
@@ -293,7 +323,12 @@ def test_the_life_of_the_node(start: Any, client: Any, node: Any) -> None:
     )
 
     assert change(Transition.TRANSITION_ACTIVATE)
+    for refused in (_prompt(client, box=[1.0, 1.0, 9.0, 9.0]), _prompt(client, box=[1.0, 1.0, 9.0, 9.0], preview=True)):
+        assert not refused.success
+        assert refused.message == "no image has come since the node was activated; wait for the first one"
+    assert _prompt(client, object_id=number, label="still there").success
     client.meet()
+    assert _prompt(client, box=[1.0, 1.0, 9.0, 9.0]).success
     assert number in [tracked.id for tracked in client.track().objects]
 
     assert change(Transition.TRANSITION_DEACTIVATE)

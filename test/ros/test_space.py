@@ -74,7 +74,7 @@ def reasons() -> list[str]:
 
 @pytest.fixture
 def space(reasons: list[str]) -> Space:
-    space = Space("/camera/image_raw", "/camera/camera_info", "/camera/depth", 0.02, 0.02, reasons.append)
+    space = Space(False, "/camera/camera_info", "/camera/depth", 0.02, 0.02, reasons.append)
     space.put_info(_info())
     return space
 
@@ -113,7 +113,7 @@ def test_an_object_is_located(space: Space, reasons: list[str]) -> None:
 )
 def test_it_is_refused_and_why(info: CameraInfo | None, depth: Image | None, words: str) -> None:
     reasons: list[str] = []
-    space = Space("/camera/image_raw", "/camera/camera_info", "/camera/depth", 0.02, 0.02, reasons.append)
+    space = Space(False, "/camera/camera_info", "/camera/depth", 0.02, 0.02, reasons.append)
     if info is not None:
         space.put_info(info)
     if depth is not None:
@@ -148,7 +148,7 @@ def test_images_whose_objects_are_not_located_are_counted_once_each(space: Space
 
 
 def test_where_no_depth_is_asked_for_there_are_no_places() -> None:
-    space = Space("image", "camera_info", None, 0.02, 0.02)
+    space = Space(False, "camera_info", None, 0.02, 0.02)
     space.put_info(_info())
     space.put_depth(_depth())
     space.expect(_header())
@@ -161,7 +161,7 @@ def test_where_no_depth_is_asked_for_there_are_no_places() -> None:
 
 
 def test_without_objects_nothing_is_said(reasons: list[str]) -> None:
-    space = Space("/camera/image_raw", "/camera/camera_info", "/camera/depth", 0.02, 0.02, reasons.append)
+    space = Space(False, "/camera/camera_info", "/camera/depth", 0.02, 0.02, reasons.append)
 
     assert space.locate(_header(), _tracks()) == []
     assert reasons == []
@@ -227,7 +227,7 @@ def test_the_axes_keep_their_names_while_an_object_turns(space: Space) -> None:
 
 def test_a_rectified_image_has_p() -> None:
     p = [2 * FOCAL, 0.0, 80.0, 0.0, 0.0, 2 * FOCAL, 60.0, 0.0, 0.0, 0.0, 1.0, 0.0]
-    raw, rectified = (Space(f"/camera/{name}", "i", "d", 0.02, 0.02) for name in ("image_raw", "image_rect"))
+    raw, rectified = (Space(rectified, "i", "d", 0.02, 0.02) for rectified in (False, True))
     for space in (raw, rectified):
         space.put_info(_info(p=p))
 
@@ -250,7 +250,7 @@ def test_a_camera_info_that_changes_is_followed(space: Space) -> None:
 
 def test_no_camera_is_an_error_of_its_own() -> None:
     with pytest.raises(BadCamera, match="no camera_info has come"):
-        Space("image", "camera_info", "depth", 0.02, 0.02).camera(_header(), HEIGHT, WIDTH)
+        Space(False, "camera_info", "depth", 0.02, 0.02).camera(_header(), HEIGHT, WIDTH)
 
 
 def test_several_objects(space: Space) -> None:

@@ -1,0 +1,48 @@
+"""Which stamps are believed."""
+
+from __future__ import annotations
+
+import pytest
+
+from sam2_ros.ros.stamps import Stamps
+
+SECOND = 1_000_000_000
+
+
+def _believed(*stamps: float, period: float = 0.1) -> list[float]:
+    """Those of these stamps, in seconds, of images that come at a steady rate."""
+    now, believed = 0.0, []
+    check = Stamps(lambda: now)
+    for stamp in stamps:
+        now += period
+        if not check.doubt(round(stamp * SECOND)):
+            check.take(round(stamp * SECOND))
+            believed.append(stamp)
+    return believed
+
+
+@pytest.mark.parametrize(
+    ("stamps", "doubted"),
+    [
+        ((100.0, 100.1, 100.2), []),
+        ((0.0, 0.0, 0.0), []),  # a driver without a clock
+        ((100.0, 99.8), []),  # late by little, which is the tracker's to refuse
+        ((100.0, 130.0, 130.1), []),  # a recording that leaves something out
+        ((100.0, 4000.0, 100.2, 100.3), [4000.0]),
+        ((100.0, 3.0, 100.2, 100.3), [3.0]),
+        ((100.0, 3.0, 4000.0, 2.0, 100.3), [3.0, 4000.0, 2.0]),
+        ((100.0, 3.0, 3.1, 3.2), [3.0]),  # a recording that begins anew
+        ((100.0, 4000.0, 4000.1), [4000.0]),  # a clock that was set
+        ((100.0, 3.0, 100.1, 3.1, 100.2), [3.0, 3.1]),  # two cameras on one topic
+    ],
+)
+def test_a_stamp_out_of_line_is_believed_when_the_next_one_bears_it_out(
+    stamps: tuple[float, ...], doubted: list[float]
+) -> None:
+    believed = _believed(*stamps)
+    assert [stamp for stamp in stamps if stamp not in believed] == doubted
+
+
+def test_a_camera_that_was_silent_for_long_is_believed() -> None:
+    assert _believed(0.0, 600.0, 1200.0, period=600.0) == [0.0, 600.0, 1200.0]
+    assert _believed(0.0, 600.0, 1200.0, period=1.0) == [0.0, 1200.0]
