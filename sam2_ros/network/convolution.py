@@ -21,7 +21,8 @@ class Conv2d(nn.Conv2d):
 
     PyTorch leaves most convolutions to oneDNN, and has it lay out the weights anew for each image, which for a map of
     few pixels and many channels takes a third of the time. Here, if there are many, it is done once for each shape,
-    until the weights change.
+    until the weights change, unless
+    that is done behind PyTorch's back, by `.data`.
     """
 
     _may_be_onednn = staticmethod(may_be_onednn)
@@ -32,6 +33,8 @@ class Conv2d(nn.Conv2d):
         super().__init__(*given, **named)
         self._layouts: dict[tuple[object, ...], Tensor] = {}
         """Weights as oneDNN has them, those of the latest use last."""
+        self._laid_out: tuple[Tensor, ...] = ()
+        """The weights whose layouts they are, in a tuple: alone it would be one more parameter."""
 
     def forward(self, x: Tensor) -> Tensor:
         if torch.compiler.is_compiling() or not self._by_onednn(x):
@@ -48,6 +51,9 @@ class Conv2d(nn.Conv2d):
 
     def _weight_for(self, x: Tensor) -> Tensor:
         weight = self.weight
+        if not self._laid_out or self._laid_out[0] is not weight:  # which may have the place in memory of the last
+            self._laid_out = (weight,)
+            self._layouts.clear()
         # oneDNN chooses by all of this. With a layout that is not its choice it takes up to twenty times as long.
         which = weight.data_ptr(), weight._version, x.shape, torch.get_num_threads()
         layout = self._layouts.pop(which, None)
@@ -60,7 +66,7 @@ class Conv2d(nn.Conv2d):
         return layout
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_layouts": {}}  # which PyTorch can neither copy nor write
+        return {**self.__dict__, "_layouts": {}, "_laid_out": ()}  # which PyTorch can neither copy nor write
 
 
 class Conv1x1(Conv2d):

@@ -141,7 +141,9 @@ class History:
         if stamp is None:
             return newest
         oldest = self._frames[self.oldest_number]
-        if stamp < oldest.stamp:
+        # What gave way to the oldest image, and is nearer to it than to the one before it, is not too old.
+        gone = self._eve.stamp if self._eve is not None else oldest.stamp
+        if 2 * stamp < oldest.stamp + gone:
             raise StampUnavailable(
                 f"the image of stamp {stamp} ns is no longer held, {1e-9 * (newest.stamp - stamp):.2f} s before the "
                 f"newest; prompts may be up to {1e-9 * (newest.stamp - oldest.stamp):.2f} s late now, and history is "

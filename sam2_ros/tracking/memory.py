@@ -155,7 +155,10 @@ class MemoryBank:
         ages = np.array(remembered.ages)
         conditioning = ages[: remembered.conditioning].argsort()[::-1]  # the oldest, then the newest of the others
         kept = np.concatenate((conditioning[:1], conditioning[1:][::-1][: self._lasting - 1]))
-        others = np.arange(remembered.conditioning, len(ages))
+        # Where fewer are kept for ever than there, the rest serve as frames like any other, as in `_past`.
+        spare = np.setdiff1d(conditioning, kept)
+        spare = spare[(ages[spare] <= self._pointed) & ~np.isin(ages[spare], ages[remembered.conditioning :])]
+        others = np.concatenate((spare, np.arange(remembered.conditioning, len(ages))))
         ring = self._lasting + (frame - ages[others]) % self._ring
         sources, slots = np.concatenate((kept, others)), np.concatenate((np.arange(len(kept)), ring))
         self._pointers[row, self._index(slots)] = remembered.pointers[self._index(sources)].to(self._pointers)

@@ -39,11 +39,16 @@ class ObjectRecord:
     views: dict[int, View] = field(default_factory=dict)
     """By frame number, from the frame before the history's oldest on."""
 
-    def forked(self, frame: int, row: int) -> ObjectRecord:
-        """A copy under another row that knows nothing of a frame and what came after it but the prompts."""
+    @property
+    def loaded(self) -> bool:
+        """Whether it had memories before its first prompt here."""
+        return self.began is not None and self.began < self.since
+
+    def forked(self, frame: int) -> ObjectRecord:
+        """A copy that knows nothing of a frame and what came after it but the prompts."""
         began = self.began if self.began is not None and self.began < frame else None
         views = {number: view for number, view in self.views.items() if number < frame}
-        return ObjectRecord(row, began, self.since, self.made, list(self.prompts), views)
+        return ObjectRecord(self.row, began, self.since, self.made, list(self.prompts), views)
 
     def add(self, frame: int, prompt: Prompt, others: tuple[View, ...]) -> None:
         """others: as in `PromptEntry`."""

@@ -132,7 +132,7 @@ class Prompting:
         """
         first = [replace(prompt, candidate=0) for prompt in prompts]
         best, most = _UNSURE, 0.0
-        for scale in _TRIED if clicks else _TRIED[:1]:
+        for scale in _TRIED:
             region = SearchRegion(scale=scale)
             for _ in range(2):
                 region = region.around_points(clicks, looks.frame.height, looks.frame.width)

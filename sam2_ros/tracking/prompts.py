@@ -9,10 +9,10 @@ from .errors import BadPrompt
 from .tracks import Prompt
 
 
-def check(prompt: Prompt, height: int, width: int, *, new: bool) -> Prompt:
+def check(prompt: Prompt, height: int, width: int, *, begins: bool) -> Prompt:
     """The prompt with its arrays as the tracker computes with them, and its own: it may be answered again later.
 
-    new: whether it is to start an object. Raises BadPrompt.
+    begins: whether nothing before it says what the object is. Raises BadPrompt.
     """
     points = _array(prompt.points, "points", (-1, 2))
     labels = _array(prompt.labels, "labels", (-1,))
@@ -30,12 +30,12 @@ def check(prompt: Prompt, height: int, width: int, *, new: bool) -> Prompt:
         raise BadPrompt("a mask cannot be combined with points or a box; send the mask first, then correct it")
     if mask is None and box is None and not len(points):
         raise BadPrompt("the prompt is empty; give points, a box or a mask")
-    if new and mask is None and box is None and not (labels == 1).any():
-        raise BadPrompt(
-            "a new object needs a point with the label 1, a box or a mask; these points say where it is not"
-        )
+    if begins and mask is None and box is None and not (labels == 1).any():
+        raise BadPrompt("an object begins with a point of label 1, a box or a mask; these points say where it is not")
     if isinstance(prompt.candidate, bool) or prompt.candidate not in (0, 1, 2):
         raise BadPrompt(f"the candidate is {prompt.candidate}; it must be 0, 1 or 2")
+    if prompt.candidate and (mask is not None or box is not None):
+        raise BadPrompt(f"there is no candidate {prompt.candidate} of a mask or a box: it has only one reading")
     return Prompt(points, labels.astype(np.int32), box, mask, prompt.replace, int(prompt.candidate))
 
 
@@ -63,7 +63,13 @@ def _box(values: object, height: int, width: int) -> NDArray[np.float32]:
 
 
 def _mask(values: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool_]:
-    mask = np.array(values).astype(bool)
+    try:
+        mask = np.array(values)
+        if not np.isfinite(mask).all():
+            raise ValueError("it has numbers that are not finite")
+    except (TypeError, ValueError) as error:
+        raise BadPrompt(f"the mask cannot be read as {height} rows of {width} pixels: {error}") from error
+    mask = mask.astype(bool)
     if mask.shape != (height, width):
         raise BadPrompt(f"the mask's shape is {mask.shape}; it must be the image's, {(height, width)}")
     if not mask.any():

@@ -88,7 +88,7 @@ class Tracker:
                 raise ValueError(f"{name} is {value}; it must be at least 1")
         if not 0 <= history <= 60:
             raise ValueError(f"history is {history:g} s; it must be from 0 to 60")
-        size = image_size or network.config.image_size
+        size = network.config.image_size if image_size is None else image_size
         if size < 32 or size % 32:
             raise ValueError(f"image_size is {size}; it must be a positive multiple of 32")
         self._network = network
@@ -124,9 +124,9 @@ class Tracker:
         return self._capacity
 
     @property
-    def records(self) -> bool:
+    def replays(self) -> bool:
         """Whether a GPU records what it does when so many objects are followed for the first time; see `warm_up`."""
-        return self._network.takes_filled_up
+        return self._network.replays and self._network.device.type == "cuda"
 
     def track(self, image: NDArray[np.uint8], stamp: int) -> Tracks:
         """Finds every object on the next image.
@@ -147,15 +147,14 @@ class Tracker:
         BadPrompt; nothing has changed then.
         """
         frame = self._history.nearest(stamp)
-        prompt = check(prompt, frame.height, frame.width, new=object_id is None)
+        record = ObjectRecord(row=self._free_rows[0]) if object_id is None else self._known(object_id)
+        if frame.number < record.since:
+            raise StampUnavailable(f"object {object_id} was loaded after the image of stamp {frame.stamp} ns")
+        record = record.forked(frame.number)
+        begins = record.began is None and (prompt.replace or not record.prompts_on(frame.number))
+        prompt = check(prompt, frame.height, frame.width, begins=begins)
         if object_id is None:
             self._check_room()
-            record = ObjectRecord(row=self._free_rows[0])
-        else:
-            record = self._known(object_id)
-            if frame.number < record.since:
-                raise StampUnavailable(f"object {object_id} was loaded after the image of stamp {frame.stamp} ns")
-        record = record.forked(frame.number, record.row)
         record.add(frame.number, prompt, self._in_view(frame, but=object_id))
         return self._retrace(object_id, record, frame.number)
 
@@ -168,8 +167,8 @@ class Tracker:
         record = self._known(object_id)
         entry = record.last(object_id)
         frame = self._history.at(entry.frame)
-        prompt = check(replace(entry.prompt, candidate=candidate), frame.height, frame.width, new=False)
-        record = record.forked(entry.frame, record.row)
+        prompt = check(replace(entry.prompt, candidate=candidate), frame.height, frame.width, begins=False)
+        record = record.forked(entry.frame)
         record.take_last(object_id)
         record.add(entry.frame, prompt, entry.others)
         return self._retrace(object_id, record, entry.frame)
@@ -179,15 +178,15 @@ class Tracker:
         """Leaves everything as if an object's last prompt had not been made. One that had no other is removed.
 
         Returns the object as it then is on the newest image, or no object. Raises UnknownObject, or StampUnavailable
-        if the prompted image is older than the history.
+        if there were other prompts and the last one's image is older than the history.
         """
         record = self._known(object_id)
-        frame = record.last(object_id).frame
-        record = record.forked(frame, record.row)
-        record.take_last(object_id)
-        if record.began is None and not record.prompts:
+        if record.made == 1 and not record.loaded:
             self.remove(object_id)
             return self.current().none()
+        frame = record.last(object_id).frame
+        record = record.forked(frame)
+        record.take_last(object_id)
         return self._retrace(object_id, record, frame)
 
     @torch.inference_mode()
@@ -197,7 +196,9 @@ class Tracker:
         Raises NoImage, StampUnavailable or BadPrompt.
         """
         frame = self._history.nearest(stamp)
-        return self._prompting.preview(frame, check(prompt, frame.height, frame.width, new=True), self._in_view(frame))
+        return self._prompting.preview(
+            frame, check(prompt, frame.height, frame.width, begins=True), self._in_view(frame)
+        )
 
     def set_visibility(self, *, show_above: float, hide_below: float, lost_after: float, non_overlap: bool) -> None:
         """Changes what the constructor was given, from the next answer on, be it on the newest image once more. Raises

@@ -28,7 +28,7 @@ def warm_up(trackers: Sequence[Tracker]) -> None:
     tracker.preview(click)
     tracker.prompt(box)
     tracker.prompt(click, object_id=1)
-    most = tracker.capacity if tracker.records else min(_SOME, tracker.capacity)
+    most = tracker.capacity if tracker.replays else min(_SOME, tracker.capacity)
     # The most objects first, whose recordings need the most memory, which the others then share; and once more, so that
     # the memory is at hand that they need besides, which recording gives back.
     for stamp, count in enumerate([*range(most, 0, -1), most], start=1):
@@ -37,8 +37,11 @@ def warm_up(trackers: Sequence[Tracker]) -> None:
         while len(tracker.ids) < count:
             tracker.prompt(mask)
         tracker.track(image, stamp)
-    for correction in (click, box):
-        tracker.prompt(correction, object_id=1)
+    # Each on an image that has none yet, and another click to it.
+    for stamp, corrections in enumerate(((click, click), (box, click)), start=2 + most):
+        tracker.track(image, stamp)
+        for correction in corrections:
+            tracker.prompt(correction, object_id=1)
     # Images of several cameras come together or not, so each number of them is a size of batch that will be met.
     for count in range(2, 1 + len(trackers)):
-        track_together(trackers[:count], [image] * count, [2 + most] * count)
+        track_together(trackers[:count], [image] * count, [10 + most] * count)

@@ -135,6 +135,16 @@ def test_changed_weights_count(change: object) -> None:
     assert (after - before).abs().max() > 1e-2
 
 
+def test_weights_that_take_the_place_of_others_count() -> None:
+    """PyTorch gives the memory of weights that are gone to the next ones, which are as new as those were."""
+    layer, x = Conv2d(4, 8, 3), torch.randn(1, 4, 6, 6)
+    for _ in range(8):
+        _assign(layer)
+        with torch.inference_mode():
+            torch.testing.assert_close(layer(x), F.conv2d(x, layer.weight, layer.bias), rtol=0, atol=1e-4)
+    assert set(layer.state_dict()) == {"weight", "bias"}
+
+
 def test_a_copy_has_weights_of_its_own() -> None:
     layer, x = Conv2d(4, 8, 3), torch.randn(1, 4, 6, 6)
     with torch.inference_mode():

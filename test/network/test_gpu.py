@@ -58,6 +58,9 @@ def _life(tracker: Tracker) -> list[Tracks]:
             tracker.prompt(BOX)
         if number % 7 == 6:
             tracker.prompt(CLICK, object_id=tracker.ids[0], stamp=stamp - 2 * _STEP)
+            tracker.prompt(CLICK, object_id=tracker.ids[0], stamp=stamp - 2 * _STEP)
+        if number % 7 == 5:
+            tracker.prompt(BOX, object_id=tracker.ids[0])
         if number == 20:
             tracker.remove(tracker.ids[1])
     return seen

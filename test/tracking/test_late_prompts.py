@@ -211,6 +211,17 @@ def test_a_stamp_that_is_too_old_or_of_another_clock(tracker: Tracker) -> None:
     assert tracker.ids == ()
 
 
+def test_an_image_that_gave_way_to_the_oldest_one_held_is_not_too_old(network: Sam2) -> None:
+    """A slow tracker: the camera's images between those that it took stand for the nearer one."""
+    tracker = Tracker(network, history=2.0)
+    for number, stamp in enumerate((7.6, 8.25, 8.9, 9.5, 10.0, 10.3)):
+        tracker.track(image(number), round(stamp * SECOND))
+    readings = tracker.prompt(BOX, stamp=round(8.6 * SECOND)).readings
+    assert readings is not None and readings.stamp == round(8.9 * SECOND)
+    with pytest.raises(StampUnavailable, match=r"up to 1.40 s late now"):
+        tracker.prompt(BOX, stamp=round(8.5 * SECOND))
+
+
 def test_without_a_history_only_the_newest_image_is_prompted(network: Sam2) -> None:
     tracker = Tracker(network, history=0.0)
     for number in range(3):
@@ -247,10 +258,14 @@ def test_undo_goes_back_prompt_by_prompt_until_the_history_ends(tracker: Tracker
     tracker.undo(1)
     tracker.undo(1)
     assert tracker.save(1) == plain != before
+    assert tracker.prompt(BOX).ids == (2,)
+    tracker.prompt(BOX, object_id=1)
     for number in range(22, 40):
         tracker.track(image(number), number * PERIOD)
     with pytest.raises(StampUnavailable, match="the last prompt of object 1 is no longer held"):
         tracker.undo(1)
+    assert tracker.undo(2).ids == (), "where nothing is left, no image is needed"
+    assert tracker.ids == (1,)
 
 
 def test_another_reading_of_a_click_is_chosen_later_and_followed(network: Sam2) -> None:

@@ -134,6 +134,16 @@ def test_what_is_exported_can_be_restored_at_another_frame(bank: MemoryBank, fra
     assert sorted(a.pointer_ages[0].tolist()) == sorted(b.pointer_ages[0].tolist())
 
 
+def test_a_bank_that_keeps_less_for_ever_takes_the_rest_for_recent_frames(network: Sam2, bank: MemoryBank) -> None:
+    small = MemoryBank(network, rows=1, conditioning=1, history=4, pixels=PIXELS)
+    for frame in range(8):
+        for one in (bank, small):
+            one.write([0], frame, *memory(frame), conditioning=frame in (0, 3, 5))
+    expected = seen(small, 8)
+    small.restore(0, 1000, bank.export(0, 8))
+    assert seen(small, 1000) == expected == {"conditioning": [0], "recent": [2, 3, 4, 5, 6, 7], "pointers": [*range(8)]}
+
+
 def test_rows_are_apart_and_a_cleared_row_is_empty(bank: MemoryBank) -> None:
     bank.write([0], 0, *memory(0), conditioning=True)
     bank.write([1], 3, *memory(3), conditioning=True)

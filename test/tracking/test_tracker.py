@@ -243,6 +243,19 @@ def test_a_new_object_is_somewhere(tracker: Tracker) -> None:
     assert tracker.ids == ()
 
 
+def test_an_object_never_begins_with_where_it_is_not(tracker: Tracker) -> None:
+    """Nor when it is to begin earlier than it did, or anew."""
+    for number in range(2):
+        tracker.track(image(number), number)
+    tracker.prompt(click(30, 20))
+    before = state_of(tracker)
+    for call in ({"stamp": 0}, {"replace": True}):
+        with pytest.raises(BadPrompt, match="an object begins with a point of label 1, a box or a mask"):
+            tracker.prompt(click(10, 10, 0, replace="replace" in call), object_id=1, stamp=call.get("stamp"))
+    np.testing.assert_equal(state_of(tracker), before)
+    tracker.prompt(click(10, 10, 0), object_id=1)
+
+
 def test_a_prompt_before_the_first_image(tracker: Tracker) -> None:
     with pytest.raises(NoImage, match="no image to prompt on yet"):
         tracker.prompt(BOX)
@@ -261,6 +274,9 @@ def test_a_prompt_before_the_first_image(tracker: Tracker) -> None:
         (Prompt(box=np.array([90, 5, 100, 30])), {}, BadPrompt, "is outside the image"),
         (Prompt(box=np.array([1, 2, 3])), {}, BadPrompt, "the box has 3 numbers"),
         (Prompt(mask=np.zeros((HEIGHT, WIDTH), bool)), {}, BadPrompt, "the mask is empty"),
+        (Prompt(mask=np.full((HEIGHT, WIDTH), np.nan)), {}, BadPrompt, "the mask cannot be read .* not finite"),
+        (Prompt(mask=[[True], [True, False]]), {}, BadPrompt, "the mask cannot be read as 48 rows of 80 pixels"),
+        (Prompt(mask=np.ones((HEIGHT, WIDTH), bool), candidate=2), {}, BadPrompt, "there is no candidate 2"),
         (Prompt(mask=np.ones((4, 4), bool)), {}, BadPrompt, r"the mask's shape is \(4, 4\)"),
         (Prompt(mask=np.ones((HEIGHT, WIDTH), bool), box=np.array([1, 1, 5, 5])), {}, BadPrompt, "cannot be combined"),
         (click(10, 10, candidate=3), {}, BadPrompt, "the candidate is 3"),
