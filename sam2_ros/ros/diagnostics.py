@@ -119,14 +119,17 @@ def judge(
     return Level.OK, f"tracks {objects} {'object' if objects == 1 else 'objects'}"
 
 
-def values(recent: Recent, objects: int, age: float | None, memory: int, depth_asked: bool = False) -> dict[str, str]:
+def values(
+    recent: Recent, objects: int, age: float | None, memory: int, *, paused: bool, depth_asked: bool = False
+) -> dict[str, str]:
     """The numbers by their names.
 
-    age: seconds since the stamp of the newest tracked image, None if there is none. memory: bytes.
+    paused: by ~/enable. age: seconds since the stamp of the newest tracked image, None if there is none. memory: bytes.
     depth_asked: whether objects are to be located.
     """
     counts, half_most = recent.counts, recent.latency or (None, None)
     return {
+        "paused": str(paused).lower(),
         "objects": str(objects),
         "rate (images/s)": f"{counts.tracked / recent.seconds:.1f}",
         "latency p50 (ms)": _number(half_most[0], 1000),
@@ -183,7 +186,9 @@ class Diagnostics:
         age = None if stream.size is None else (now.nanoseconds - to_nanoseconds(stream.header.stamp)) / 1e9
         space = stream.space
         level, sentence = judge(recent, stream.objects, self._images.explain_silence, space.unlocated.reason)
-        numbers = values(recent, stream.objects, age, device_memory(), space.depth_asked)
+        numbers = values(
+            recent, stream.objects, age, device_memory(), paused=not stream.enabled, depth_asked=space.depth_asked
+        )
         status = DiagnosticStatus(
             level=bytes([level]),
             name=self._name,

@@ -98,6 +98,11 @@ class Stream:
         return self._header
 
     @property
+    def enabled(self) -> bool:
+        """Whether images are tracked, and not let go unread."""
+        return self._enabled
+
+    @property
     def size(self) -> tuple[int, int] | None:
         """Height and width of the newest image; None before the first, also of those after `wait_for_image`."""
         return None if self._image is None or self._waits else (self._image.shape[0], self._image.shape[1])

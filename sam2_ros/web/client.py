@@ -26,11 +26,26 @@ SERVICES = {
 }
 """Of the tracker's, those that the page calls."""
 
+try:
+    from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+except ModuleNotFoundError:
+    DiagnosticArray = None
+
 _TYPE = "sam2_ros/msg/TrackedObjects"
 
 # Not reliable: only the newest is of use, and a process that destroys a reliable subscription to something large may
 # be caught for ever in taking from another (seen with Fast DDS 3.2; eProsima/Fast-DDS, issue 6500).
 _NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the tracker says in /diagnostics of a camera."""
+
+    paused: bool | None = None
+    """None where it says nothing."""
+    problem: str = ""
+    """What is wrong, in a sentence; empty if nothing is, or nothing is known."""
 
 
 class NoTracker(RuntimeError):
@@ -65,6 +80,8 @@ class Client(Node):
         self._changed = changed
         self._seen: dict[str, Seen] = {}
         self._watched: dict[str, list[Any]] = {}
+        self._reports: dict[str, Report] = {}
+        self._diagnostics: Any = None
         self._callers: dict[str, Any] = {
             name: self.create_client(kind, f"{self.tracker}/{name}") for name, kind in SERVICES.items()
         }
@@ -85,6 +102,7 @@ class Client(Node):
             for subscription in self._watched.pop(camera):
                 self.destroy_subscription(subscription)
             self._seen.pop(camera, None)
+        self._listen_to_diagnostics(bool(cameras))
         for camera in cameras - self._watched.keys():
             base = "/".join(part for part in (self.tracker, camera) if part)
             self._watched[camera] = [
@@ -98,6 +116,25 @@ class Client(Node):
     def seen(self, camera: str) -> Seen:
         """The newest of a camera that is watched; what has not come yet is empty."""
         return self._seen.get(camera, Seen())
+
+    def report(self, camera: str) -> Report:
+        """What the tracker last said of a camera, while any is watched."""
+        return self._reports.get(f"{self.tracker.lstrip('/')}: {camera or 'camera'}", Report())
+
+    def _listen_to_diagnostics(self, watched: bool) -> None:
+        if watched and self._diagnostics is None and DiagnosticArray is not None:
+            self._diagnostics = self.create_subscription(DiagnosticArray, "/diagnostics", self._hear, 10)
+        elif not watched and self._diagnostics is not None:
+            self.destroy_subscription(self._diagnostics)
+            self._diagnostics = None
+            self._reports.clear()
+
+    def _hear(self, message: Any) -> None:
+        for status in message.status:
+            if status.name.startswith(f"{self.tracker.lstrip('/')}: "):
+                paused = any((one.key, one.value) == ("paused", "true") for one in status.values)
+                problem = "" if status.level == DiagnosticStatus.OK or paused else status.message
+                self._reports[status.name] = Report(paused, problem)
 
     def ask(self, service: str, request: Any) -> Future:
         """Calls one of `SERVICES`. Raises NoTracker."""

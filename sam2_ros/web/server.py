@@ -20,7 +20,7 @@ from rclpy.task import Future
 from sam2_ros.geometry.colours import colour
 from sam2_ros.msg import TrackedObject, TrackedObjects
 
-from .client import NoTracker, Seen, unseen
+from .client import NoTracker, Report, Seen, unseen
 from .requests import BadMessage, to_request
 
 _STATIC = Path(__file__).with_name("static")
@@ -30,13 +30,17 @@ _PATIENCE = 30.0
 """Seconds for the tracker to answer; a new object on an old image may take some."""
 
 _LOOK = 1.0
-"""Seconds between two looks at which cameras there are."""
+"""Seconds between two looks at which cameras there are, and how they fare."""
+
+_LIFE = 3.0
+"""Seconds after which a browser is told so though nothing is new: it takes a connection that is silent for dead."""
 
 _FINE = 64
 """Most points along a mask, as the page knows it: enough to tell what a pointer is on."""
 
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; connect-src 'self' ws: wss:",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; connect-src 'self' ws: wss:; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",  # no page of others may have this one clicked on
     "Cache-Control": "no-cache",
 }
 
@@ -50,6 +54,8 @@ class Tracker(Protocol):
     def watch(self, cameras: Set[str]) -> None: ...
 
     def seen(self, camera: str) -> Seen: ...
+
+    def report(self, camera: str) -> Report: ...
 
     def ask(self, service: str, request: Any) -> Future: ...
 
@@ -79,7 +85,8 @@ class Server:
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         self._refuse_strangers(request)
-        socket = web.WebSocketResponse(heartbeat=10.0, max_msg_size=2**16)
+        # A JPEG is compressed already.
+        socket = web.WebSocketResponse(heartbeat=10.0, max_msg_size=2**16, compress=False)
         await socket.prepare(request)
         viewer = Viewer(socket, self._tracker, self._watch)
         self._viewers.append(viewer)
@@ -124,7 +131,7 @@ class Viewer:
 
     async def run(self) -> None:
         """Until the browser leaves."""
-        self._begin(self._send_cameras())
+        self._begin(self._send_state())
         self._begin(self._send_pictures())
         try:
             async for message in self._socket:
@@ -165,14 +172,16 @@ class Viewer:
         self._moved()
         self._newer.set()
 
-    async def _send_cameras(self) -> None:
-        """Which there are, whenever that changes."""
-        before = None
+    async def _send_state(self) -> None:
+        """Which cameras there are, and how the one that is looked at fares."""
+        clock = asyncio.get_running_loop().time
+        before, sent = None, 0.0
         while True:
-            cameras = self._tracker.cameras
-            if cameras != before:
-                before = cameras
-                await self._socket.send_json({"type": "cameras", "cameras": cameras})
+            report = Report() if self.camera is None else self._tracker.report(self.camera)
+            state = {"cameras": self._tracker.cameras, "paused": report.paused, "problem": report.problem}
+            if state != before or clock() > sent + _LIFE:
+                before, sent = state, clock()
+                await self._socket.send_json({"type": "state", **state})
             await asyncio.sleep(_LOOK)
 
     async def _send_pictures(self) -> None:

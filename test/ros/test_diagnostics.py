@@ -101,7 +101,8 @@ def test_one_object_is_no_objects() -> None:
 def test_the_numbers() -> None:
     counts = Counts(tracked=285, refused=1, ignored=2, dropped=14)
 
-    assert values(_recent(counts, (0.0312, 0.0951)), 3, 0.0449, 300 * 2**20) == {
+    assert values(_recent(counts, (0.0312, 0.0951)), 3, 0.0449, 300 * 2**20, paused=False) == {
+        "paused": "false",
         "objects": "3",
         "rate (images/s)": "28.5",
         "latency p50 (ms)": "31.2",
@@ -113,8 +114,10 @@ def test_the_numbers() -> None:
         "age of the last image (s)": "0.0",
         "device memory (MiB)": "300",
     }
-    assert values(_recent(Counts(tracked=9, unlocated=4)), 3, 0.0, 0, depth_asked=True)["not located"] == "4"
-    nothing = values(_recent(Counts(), None), 0, None, 0)
+    assert (
+        values(_recent(Counts(tracked=9, unlocated=4)), 3, 0.0, 0, paused=False, depth_asked=True)["not located"] == "4"
+    )
+    nothing = values(_recent(Counts(), None), 0, None, 0, paused=True)
     assert (nothing["latency p50 (ms)"], nothing["age of the last image (s)"]) == ("", "")
 
 

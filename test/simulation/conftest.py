@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sam2_ros.ros import transport
+from sam2_ros import transport
 
 
 @pytest.fixture(autouse=True, scope="session")

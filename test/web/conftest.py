@@ -26,8 +26,8 @@ from sensor_msgs.msg import CompressedImage, RegionOfInterest
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
+from sam2_ros import transport
 from sam2_ros.msg import TrackedObject, TrackedObjects
-from sam2_ros.ros import transport
 from sam2_ros.ros.compressed import encode
 from sam2_ros.ros.images import to_message
 from sam2_ros.srv import Prompt, RemoveObject, UndoPrompt

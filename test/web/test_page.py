@@ -34,7 +34,7 @@ class Page:
         self._player.start()
         self.play(True)
         browser.get(url)
-        self.until(lambda: "images/s" in self.text("status"))
+        self.until(lambda: "images/s" in self.text("rate"))
 
     def _play(self) -> None:
         while not self._ended.wait(0.1):
@@ -214,11 +214,65 @@ def test_another_reading_of_a_click(page: Page) -> None:
     page.click(100, 60)
     page.asked()
     page.prompted(1)
-    larger, smaller = page.find("readings").find_elements(by.TAG_NAME, "button")
-    assert (larger.text, smaller.text) == ("2.5 times as large", "40 % of it")
-    smaller.click()
+
+    def readings() -> list[tuple[str, str]]:
+        buttons = page.find("readings").find_elements(by.TAG_NAME, "button")
+        return [(button.text, button.get_attribute("aria-pressed")) for button in buttons]
+
+    assert readings() == [("small", "false"), ("medium", "true"), ("large", "false")]
+    page.find("readings").find_elements(by.TAG_NAME, "button")[0].click()
     request = page.asked(Prompt.Request)
     assert (request.object_id, request.candidate, len(request.points)) == (int(page.selected or 0), 2, 0)
+
+
+def test_a_click_on_what_is_selected_says_how_to_start_another_there(page: Page) -> None:
+    page.click(100, 60)
+    page.prompted(1)
+    number = page.asked().object_id or int(page.selected or 0)
+    page.tracker.boxes[number] = (80, 40, 60, 40)
+    page.until(lambda: page.browser.execute_script("return shown.objects.some((one) => one.mask !== null)"))
+    page.click(120, 70)
+    page.until(lambda: page.text("message").startswith(f"That is object {number} already. Drag a box"))
+    assert not page.tracker.asked
+
+
+def test_a_name_that_is_given_up_stays_as_it_was(page: Page) -> None:
+    page.click(60, 60)
+    page.asked()
+    page.prompted(1)
+    name = page.rows[0].find_element(by.TAG_NAME, "input")
+    name.send_keys("typo", Keys.ESCAPE)
+    assert name.get_attribute("value") == ""
+    name.send_keys("mug", Keys.ENTER)
+    assert page.asked(Prompt.Request).label == "mug"
+
+
+def test_a_slip_of_the_hand_is_a_click(page: Page) -> None:
+    chain = ActionChains(page.browser).move_to_element_with_offset(page.find("picture"), *page.screen(100, 60))
+    chain.click_and_hold().move_by_offset(9, 1).release().perform()
+    request = page.asked(Prompt.Request)
+    assert len(request.points) == 1 and len(request.box) == 0
+
+
+def test_escape_gives_a_box_up(page: Page) -> None:
+    chain = ActionChains(page.browser).move_to_element_with_offset(page.find("picture"), *page.screen(100, 60))
+    chain.click_and_hold().move_by_offset(50, 40).send_keys(Keys.ESCAPE).release().perform()
+    page.click(200, 60)
+    assert len(page.asked(Prompt.Request).points) == 1
+
+
+def test_a_connection_that_is_silent_is_made_anew(page: Page) -> None:
+    page.browser.execute_script("window.first = socket; socket.onmessage = () => {}; heard -= 60000")
+    page.until(lambda: page.browser.execute_script("return socket !== window.first && socket?.readyState === 1"))
+    page.until(lambda: "images/s" in page.text("rate"))
+
+
+def test_what_cannot_be_sent_is_said(page: Page) -> None:
+    page.browser.execute_script("socket.close()")
+    page.click(60, 60)
+    page.until(lambda: page.text("message") == "The page is not connected; nothing was sent.")
+    page.until(lambda: page.browser.execute_script("return socket?.readyState === 1"))
+    assert not page.tracker.asked
 
 
 def test_an_object_is_named_undone_and_removed(page: Page) -> None:
@@ -267,6 +321,8 @@ def test_pause_and_forget_all(page: Page) -> None:
     page.find("pause").click()
     assert page.asked().data is True
     page.find("reset").click()
+    assert page.text("reset") == "Really all?" and not page.tracker.asked
+    page.find("reset").click()
     page.asked()
     page.until(lambda: not page.rows)
 
@@ -275,7 +331,7 @@ def test_a_camera_that_falls_silent_is_seen(page: Page) -> None:
     page.play(False)
     page.until(lambda: page.text("status") == "no images")
     page.play(True)
-    page.until(lambda: "images/s" in page.text("status"))
+    page.until(lambda: "images/s" in page.text("rate"))
 
 
 def test_a_picture_that_cannot_be_read_is_told_and_the_next_one_shown(page: Page) -> None:
@@ -304,7 +360,7 @@ def test_who_looks_at_nothing_is_sent_nothing(page: Page) -> None:
     page.until(lambda: page.tracker.watchers == 0)
     page.browser.back()
     page.until(lambda: page.tracker.watchers == 1)
-    page.until(lambda: "images/s" in page.text("status"))
+    page.until(lambda: "images/s" in page.text("rate"))
 
     # As a tab behind another one.
     page.browser.switch_to.new_window("tab")

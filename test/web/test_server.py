@@ -22,7 +22,7 @@ from sam2_ros.msg import TrackedObject, TrackedObjects
 from sam2_ros.ros.images import to_message
 from sam2_ros.srv import Prompt
 from sam2_ros.web import server as module
-from sam2_ros.web.client import NoTracker, Seen
+from sam2_ros.web.client import NoTracker, Report, Seen
 from sam2_ros.web.server import Server
 
 
@@ -33,6 +33,7 @@ class Tracker:
         self.cameras = list(cameras)
         self.watched: set[str] = set()
         self.pictures: dict[str, Seen] = {}
+        self.reports: dict[str, Report] = {}
         self.asked: list[tuple[str, Any]] = []
         self.response: Any = Prompt.Response(success=True, object_id=3)
 
@@ -41,6 +42,9 @@ class Tracker:
 
     def seen(self, camera: str) -> Seen:
         return self.pictures.get(camera, Seen())
+
+    def report(self, camera: str) -> Report:
+        return self.reports.get(camera, Report())
 
     def ask(self, service: str, request: Any) -> Future:
         if self.response is None:
@@ -127,7 +131,7 @@ def test_a_slow_browser_gets_the_newest_picture_and_none_queues() -> None:
 
     async def conversation(client: TestClient, server: Server) -> None:
         socket = await enter(client)
-        assert await socket.receive_json() == {"type": "cameras", "cameras": [""]}
+        assert await socket.receive_json() == {"type": "state", "cameras": [""], "paused": None, "problem": ""}
         assert tracker.watched == set()
         await socket.send_json({"type": "camera", "camera": ""})
         tracker.pictures[""] = picture(1)
@@ -174,7 +178,7 @@ def test_each_browser_looks_at_a_camera_of_its_own() -> None:
     talk(tracker, conversation)
 
 
-def test_cameras_that_come_later_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cameras_that_come_later_are_told_and_how_they_fare(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_LOOK", 0.01)
     tracker = Tracker()
 
@@ -183,8 +187,24 @@ def test_cameras_that_come_later_are_told(monkeypatch: pytest.MonkeyPatch) -> No
         assert (await socket.receive_json())["cameras"] == []
         tracker.cameras = [""]
         assert (await socket.receive_json())["cameras"] == [""]
+        await socket.send_json({"type": "camera", "camera": ""})
+        tracker.reports[""] = Report(paused=True, problem="no image on /camera")
+        told = await socket.receive_json()
+        assert (told["paused"], told["problem"]) == (True, "no image on /camera")
 
     talk(tracker, conversation)
+
+
+def test_a_browser_hears_that_the_server_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LOOK", 0.01)
+    monkeypatch.setattr(module, "_LIFE", 0.05)
+
+    async def conversation(client: TestClient, server: Server) -> None:
+        socket = await enter(client)
+        first, second = await socket.receive_json(), await socket.receive_json()
+        assert first == second
+
+    talk(Tracker(), conversation)
 
 
 def test_what_is_told_of_an_object() -> None:

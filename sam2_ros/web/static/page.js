@@ -2,7 +2,7 @@
 "use strict";
 
 const $ = (id) => document.getElementById(id);
-const DRAG = 6; // screen pixels from which a press is a box and not a click
+const DRAG = { touch: 16, other: 6 }; // screen pixels from which a press is a box and not a click
 const DOUBLE = 400; // ms within which a second press on the same place is none of its own
 const SILENT = 3000; // ms without a picture after which the one that is shown is called old
 const HINTS = {
@@ -10,15 +10,24 @@ const HINTS = {
   add: "Click what belongs to the selected object as well, or drag a box around it.",
   subtract: "Click what does not belong to the selected object.",
 };
-const CORRECTIONS = " Shift and click adds to it, a right click takes away.";
+const CORRECTIONS = matchMedia("(pointer: coarse)").matches
+  ? " Add and Subtract correct the selected one."
+  : " Shift and click adds to it, a right click takes away.";
+const LIFE = 8000; // ms in which the server says something, if it is only that it is there
+const SURE = 3000; // ms in which a second press forgets all
 
 let socket = null;
 let cameras = null; // names; null before the server has said
 let camera = null;
+let wanted = decodeURIComponent(location.hash.slice(1)); // the camera that was looked at last
 let shown = null; // header of the picture that is drawn
+let drawn = null; // that picture
 let selected = 0; // an object's id, 0 for none
 let mode = "new";
 let paused = false;
+let settled = 0; // from when on what the tracker says of that is newer than what was asked for here
+let problem = ""; // of the camera, as the tracker sees it
+let heard = 0; // when the server last said something
 let pressed = null; // the event of the latest press
 let press = null; // while its button is down: what it is said of
 let asked = 0;
@@ -29,42 +38,74 @@ let pictures = []; // times of the latest ones
 
 function connect() {
   if (socket || document.hidden) return; // who does not look is to be sent nothing
+  heard = performance.now();
   socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/socket`);
   socket.binaryType = "arraybuffer";
-  socket.onmessage = (event) => (typeof event.data === "string" ? hear(JSON.parse(event.data)) : see(event.data));
-  socket.onclose = () => {
-    socket = cameras = null;
-    answers.clear();
-    describe();
-    setTimeout(connect, 1000);
+  socket.onmessage = (event) => {
+    heard = performance.now();
+    if (typeof event.data === "string") hear(JSON.parse(event.data));
+    else see(event.data);
   };
+  socket.onclose = lost;
+}
+
+function lost() {
+  if (answers.size) complain("The connection was lost before the tracker answered; what it did is to be seen when it is back.");
+  socket = cameras = null;
+  answers.clear();
+  describe();
+  setTimeout(connect, 1000);
+}
+
+// A connection through which nothing comes any more is not always closed by itself.
+function watch() {
+  if (socket && performance.now() - heard > LIFE) {
+    socket.onmessage = socket.onclose = null;
+    socket.close();
+    lost();
+  }
+  describe();
 }
 
 function say(message) {
   if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
 }
 
-function ask(type, message, then = () => {}) {
+// then: what to do with the answer, if it is no refusal; after: what to do whatever it is.
+function ask(type, message, then = () => {}, after = () => {}) {
+  if (socket?.readyState !== WebSocket.OPEN) {
+    complain("The page is not connected; nothing was sent.");
+    after();
+    return;
+  }
   asked += 1;
-  answers.set(asked, then);
+  answers.set(asked, { then, after });
   say({ type, number: asked, ...message });
+  describe();
 }
 
 function hear(message) {
-  if (message.type === "cameras") {
-    cameras = message.cameras;
-    look(cameras.includes(camera) ? camera : (cameras[0] ?? null));
+  if (message.type === "state") {
+    const changed = JSON.stringify(cameras) !== JSON.stringify(message.cameras);
+    ({ cameras, problem } = message);
+    // What is told of it is a second old, and is not told by every tracker.
+    if (message.paused !== null && performance.now() > settled) paused = message.paused;
+    if (changed) look(cameras.includes(wanted) ? wanted : (cameras[0] ?? null));
+    describe();
   } else if (message.type === "answer") {
-    const then = answers.get(message.to);
+    const { then, after } = answers.get(message.to) ?? {};
     answers.delete(message.to);
+    $("message").hidden = true; // of a request before
     if (message.success) then?.(message);
     if (message.message) complain(message.message);
+    after?.();
+    describe();
   }
 }
 
 function look(name) {
   if (camera !== name) {
-    shown = null;
+    shown = drawn = null;
     $("objects").replaceChildren(); // another camera counts its own ids
     select(0);
   }
@@ -75,7 +116,11 @@ function look(name) {
     ...(cameras.length > 1 ? cameras : []).map((one) => {
       const button = element("button", "", one);
       button.setAttribute("aria-pressed", one === camera);
-      button.onclick = () => look(one);
+      button.onclick = () => {
+        wanted = one;
+        history.replaceState(null, "", `#${encodeURIComponent(one)}`);
+        look(one);
+      };
       return button;
     }),
   );
@@ -94,15 +139,16 @@ async function see(data) {
   } finally {
     say({ type: "shown" }); // or no other would be sent
   }
+  if (header.camera !== camera) return;
+  const now = performance.now();
+  pictures = [...pictures, now].filter((time) => now - time < 2000);
   // A picture under the pointer stays while a button is down: what is drawn there is said of it.
-  if (header.camera !== camera || press) return;
+  if (press) return;
   const canvas = $("picture");
   const resized = canvas.width !== image.width || canvas.height !== image.height;
   if (resized) Object.assign(canvas, { width: image.width, height: image.height });
-  canvas.getContext("2d").drawImage(image, 0, 0);
-  shown = header;
-  const now = performance.now();
-  pictures = [...pictures, now].filter((time) => now - time < 2000);
+  [shown, drawn] = [header, image];
+  draw();
   if (resized || $("frame").hidden) {
     $("frame").hidden = false;
     fit();
@@ -113,13 +159,35 @@ async function see(data) {
 
 // --- what is seen ---
 
+// The picture, with a frame around what is selected.
+function draw() {
+  if (!drawn) return;
+  const pen = $("picture").getContext("2d");
+  pen.drawImage(drawn, 0, 0);
+  const mask = shown.objects.find((one) => one.id === selected)?.mask;
+  if (!mask) return;
+  const width = Math.max(2, drawn.width / 320);
+  const frame = [mask.x - 2 * width, mask.y - 2 * width, mask.columns * mask.step + 4 * width, mask.rows * mask.step + 4 * width];
+  for (const [colour, dashes] of [["#000a", []], ["#fff", [4 * width, 3 * width]]]) {
+    Object.assign(pen, { strokeStyle: colour, lineWidth: width });
+    pen.setLineDash(dashes);
+    pen.strokeRect(...frame);
+  }
+}
+
 function status(tracker, silent) {
   if (!socket) return "the server is gone; trying again";
   if (!cameras) return "connecting";
   if (!tracker) return "no tracker";
+  if (answers.size) return "asking the tracker";
   if (paused) return "paused";
   if (silent) return shown ? "no images" : "waiting for images";
-  return `${(pictures.length / 2).toFixed(0)} images/s, ${$("picture").width} x ${$("picture").height}`;
+  return "tracking";
+}
+
+// Only where it changes, since some have it read to them.
+function write(id, text) {
+  if ($(id).textContent !== text) $(id).textContent = text;
 }
 
 function describe() {
@@ -127,21 +195,29 @@ function describe() {
   const silent = performance.now() - newest > SILENT;
   const tracker = cameras?.length > 0;
   document.body.classList.toggle("stale", !socket || !tracker || silent);
-  $("status").textContent = status(tracker, silent);
+  document.body.classList.toggle("asking", answers.size > 0);
+  write("status", status(tracker, silent));
+  const rate = pictures.length / 2;
+  const size = `${$("picture").width} x ${$("picture").height}`;
+  write("rate", silent || !tracker ? "" : `${rate.toFixed(rate < 3 ? 1 : 0)} images/s, ${size}`);
+  write("problem", tracker ? problem : "");
+  $("problem").hidden = !tracker || !problem;
   $("frame").hidden = shown === null;
   $("nothing").hidden = shown !== null;
-  $("nothing").textContent = !socket
+  write("nothing", !socket
     ? "The page's server does not answer."
-    : tracker
-      ? "Waiting for the first image.\nThe node's log and /diagnostics say what it waits for."
-      : "No tracker is to be seen.\nIt may still be starting. If not: ros2 launch sam2_ros track.launch.py";
+    : !cameras
+      ? "Connecting to the page's server."
+      : tracker
+        ? "Waiting for the first image."
+        : "No tracker is to be seen.\nIt may still be starting. If not: ros2 launch sam2_ros track.launch.py");
   $("undo").disabled = !selected;
   for (const button of $("modes").children) {
     button.setAttribute("aria-checked", button.dataset.mode === mode);
     button.disabled = button.dataset.mode !== "new" && !selected;
   }
-  $("hint").textContent = HINTS[mode] + (mode === "new" && selected ? CORRECTIONS : "");
-  $("pause").textContent = paused ? "Go on" : "Pause";
+  write("hint", HINTS[mode] + (mode === "new" && selected ? CORRECTIONS : ""));
+  write("pause", paused ? "Go on" : "Pause");
 }
 
 function fit() {
@@ -149,7 +225,7 @@ function fit() {
   const room = $("stage");
   const style = getComputedStyle(room);
   const width = room.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
-  const narrow = matchMedia("(max-width: 760px)").matches;
+  const narrow = matchMedia("(max-width: 760px) and (orientation: portrait)").matches;
   const height = narrow ? innerHeight * 0.55 : room.clientHeight - parseFloat(style.paddingTop) * 2;
   const scale = Math.min(width / canvas.width, height / canvas.height);
   canvas.style.width = `${canvas.width * scale}px`;
@@ -169,7 +245,7 @@ function list(objects) {
   if (selected && !objects.some((one) => one.id === selected) && rows.has(selected)) select(0);
   for (const one of objects) {
     const row = rows.get(one.id) ?? makeRow(one);
-    row.classList.toggle("selected", one.id === selected);
+    show(row);
     row.classList.toggle("hidden", one.state !== "VISIBLE");
     const name = row.querySelector("input");
     if (document.activeElement !== name) name.value = one.label;
@@ -195,8 +271,12 @@ function makeRow(one) {
   name.placeholder = `object ${one.id}`;
   name.setAttribute("aria-label", `Name of object ${one.id}`);
   name.onchange = () => name.value.trim() && ask("prompt", { id: one.id, label: name.value.trim() });
+  let label = "";
+  name.onfocus = () => (label = name.value);
   name.onkeydown = (event) => {
     event.stopPropagation();
+    if (event.isComposing) return; // Enter and Escape are the input method's
+    if (event.key === "Escape") name.value = label;
     if (event.key === "Enter" || event.key === "Escape") name.blur();
   };
   const remove = element("button", "remove", "✕");
@@ -214,7 +294,11 @@ function makeRow(one) {
   row.append(colour, name, remove, state, bar);
   row.onclick = () => select(one.id === selected && document.activeElement !== name ? 0 : one.id);
   row.tabIndex = 0;
-  row.onkeydown = (event) => event.key === "Enter" && event.target === row && row.click();
+  row.onkeydown = (event) => {
+    if (event.target !== row || (event.key !== "Enter" && event.key !== " ")) return;
+    event.preventDefault(); // the space would scroll
+    row.click();
+  };
   $("objects").append(row);
   return row;
 }
@@ -223,8 +307,16 @@ function select(id) {
   selected = id;
   if (!id) mode = "new";
   $("readings").hidden = true;
-  for (const row of $("objects").children) row.classList.toggle("selected", Number(row.dataset.id) === id);
+  for (const row of $("objects").children) show(row);
+  draw();
   describe();
+}
+
+// Whether a row's object is selected.
+function show(row) {
+  const chosen = Number(row.dataset.id) === selected;
+  row.classList.toggle("selected", chosen);
+  row.setAttribute("aria-current", chosen);
 }
 
 function choose(next) {
@@ -272,6 +364,11 @@ function meaning(event) {
   return event.shiftKey ? "add" : mode;
 }
 
+// Screen pixels from which the latest press is a box.
+function least() {
+  return pressed.pointerType === "touch" ? DRAG.touch : DRAG.other;
+}
+
 // How far from where the latest press began, in pixels of the screen.
 function distance(event) {
   return Math.hypot(event.clientX - pressed.clientX, event.clientY - pressed.clientY);
@@ -286,7 +383,7 @@ function down(event) {
   if (event.button !== 0 && event.button !== 2) return;
   if (!shown || (press && !goesOn(event))) return;
   const soon = pressed?.button === event.button && event.timeStamp - pressed.timeStamp < DOUBLE;
-  if (soon && distance(event) < DRAG) return;
+  if (soon && distance(event) < least()) return;
   pressed = event;
   $("picture").setPointerCapture(event.pointerId);
   const at = place(event);
@@ -296,7 +393,7 @@ function down(event) {
 function move(event) {
   if (!press) $("picture").classList.toggle("over", shown !== null && mode === "new" && under(place(event)) !== 0);
   if (!goesOn(event) || press.means === "subtract") return;
-  press.drags ||= distance(event) > DRAG;
+  press.drags ||= distance(event) > least();
   if (!press.drags) return;
   const seen = $("picture").getBoundingClientRect();
   const [x0, x1] = [pressed.clientX, event.clientX].sort((a, b) => a - b).map((x) => Math.min(seen.right, Math.max(seen.left, x)));
@@ -309,10 +406,14 @@ function move(event) {
 
 function up(event) {
   if (!goesOn(event)) return;
-  const { at, on, stamp, means, drags } = press;
+  const { at, on, stamp, means } = press;
+  const sides = [Math.abs(event.clientX - pressed.clientX), Math.abs(event.clientY - pressed.clientY)];
+  // A slip of the hand is no box, which would be about as long and next to nothing wide.
+  const drags = press.drags && (Math.min(...sides) >= 3 || Math.max(...sides) > 4 * least());
   release();
   if (means === "new" && on && !drags) {
-    if (on !== selected) select(on);
+    if (on === selected) complain(`That is object ${on} already. Drag a box to start another one on it.`);
+    select(on);
     return;
   }
   if (means !== "new" && !selected) {
@@ -320,17 +421,20 @@ function up(event) {
     return;
   }
   const prompt = { stamp, id: means === "new" ? 0 : selected };
+  const before = selected;
+  let done = () => {};
   if (drags) {
     const end = place(event);
     prompt.box = [Math.min(at[0], end[0]), Math.min(at[1], end[1]), Math.max(at[0], end[0]), Math.max(at[1], end[1])];
   } else {
     prompt.points = [[...at, means === "subtract" ? 0 : 1]];
-    mark(pressed.clientX, pressed.clientY, means === "subtract");
+    done = mark(pressed.clientX, pressed.clientY, means === "subtract");
   }
   ask("prompt", prompt, (answer) => {
+    if (selected !== before) return; // by another hand, meanwhile
     select(answer.object_id);
-    offer(answer.object_id, drags ? [] : answer.areas);
-  });
+    offer(answer.object_id, drags ? [] : answer.areas, 0);
+  }, done);
 }
 
 function release() {
@@ -338,40 +442,66 @@ function release() {
   $("box").hidden = true;
 }
 
+// A dot where a click was, until what it returns is called.
 function mark(x, y, negative) {
   const dot = element("span", negative ? "mark negative" : "mark");
   const seen = $("picture").getBoundingClientRect();
   Object.assign(dot.style, { left: `${x - seen.left}px`, top: `${y - seen.top}px` });
-  dot.onanimationend = () => dot.remove();
   $("frame").append(dot);
+  return () => {
+    dot.onanimationend = () => dot.remove();
+    dot.classList.add("done");
+  };
 }
 
-// The other readings of an ambiguous click, by how large they are beside the one that was taken.
-function offer(id, areas) {
-  const others = areas.map((area, rank) => [area, rank]).slice(1).filter(([area]) => area > 0);
-  const buttons = $("readings").lastElementChild;
-  buttons.replaceChildren(
-    ...others.map(([area, rank]) => {
-      const times = area / Math.max(1, areas[0]);
-      const button = element("button", "", times > 1 ? `${times.toFixed(1)} times as large` : `${Math.round(100 * times)} % of it`);
-      button.onclick = () => ask("prompt", { id, candidate: rank });
+// The readings of an ambiguous click, the smallest first; areas: of all, the best first; taken: the number of one. Of
+// those that are about as large as a better one nothing new is to be had.
+function offer(id, areas, taken) {
+  const alike = (one, other) => Math.abs(one - other) < 0.1 * Math.max(one, other);
+  const ranks = areas.map((_, rank) => rank).filter((rank) => areas[rank] > 0);
+  const offered = ranks.filter((rank) => rank === taken || !ranks.some((other) => (other < rank || other === taken) && other !== rank && alike(areas[rank], areas[other])));
+  offered.sort((one, other) => areas[one] - areas[other]);
+  const names = offered.length > 2 ? ["small", "medium", "large"] : ["small", "large"];
+  $("readings").lastElementChild.replaceChildren(
+    ...offered.map((rank, place) => {
+      const button = element("button", "", names[place]);
+      button.setAttribute("aria-pressed", rank === taken);
+      button.onclick = () => ask("prompt", { id, candidate: rank }, () => selected === id && offer(id, areas, rank));
       return button;
     }),
   );
-  $("readings").hidden = others.length === 0;
+  $("readings").hidden = offered.length < 2;
 }
 
 // --- buttons and keys ---
 
 const forget = () => selected && ask("remove_object", { id: selected });
-const undo = () => selected && ask("undo", { id: selected }, (answer) => answer.removed && select(0));
-const pause = () => ask("enable", { data: paused }, () => {
-  paused = !paused;
-  describe();
-});
+const undo = () => {
+  const id = selected;
+  $("readings").hidden = true;
+  if (id) ask("undo", { id }, (answer) => answer.removed && selected === id && select(0));
+};
+const pause = () => {
+  const on = paused;
+  ask("enable", { data: on }, () => {
+    [paused, settled] = [!on, performance.now() + 3000];
+    describe();
+  });
+};
+let sure = 0; // until when a press on it forgets all
+function reset() {
+  const now = performance.now();
+  if (now < sure) ask("reset", {});
+  sure = now < sure ? 0 : now + SURE;
+  label();
+  setTimeout(label, SURE + 50);
+}
+function label() {
+  write("reset", performance.now() < sure ? "Really all?" : "Forget all");
+}
 const keys = {
   n: () => choose("new"), a: () => choose("add"), s: () => choose("subtract"), u: undo, p: pause,
-  Delete: forget, Backspace: forget, Escape: () => select(0),
+  delete: forget, backspace: forget, escape: () => (press ? release() : select(0)),
 };
 
 $("picture").addEventListener("pointerdown", down);
@@ -381,16 +511,16 @@ $("picture").addEventListener("pointercancel", (event) => goesOn(event) && relea
 $("picture").addEventListener("contextmenu", (event) => event.preventDefault());
 $("undo").onclick = undo;
 $("pause").onclick = pause;
-$("reset").onclick = () => ask("reset", {});
+$("reset").onclick = reset;
 $("message").onclick = () => ($("message").hidden = true);
 for (const button of $("modes").children) button.onclick = () => choose(button.dataset.mode);
 document.addEventListener("keydown", (event) => {
-  if (!event.ctrlKey && !event.metaKey && !event.altKey) keys[event.key]?.();
+  if (!event.ctrlKey && !event.metaKey && !event.altKey && !event.repeat) keys[event.key.toLowerCase()]?.();
 });
 addEventListener("resize", () => shown && fit());
 // A page that one may come back to is kept by the browser, with its connection.
 addEventListener("pagehide", () => socket?.close());
 document.addEventListener("visibilitychange", () => (document.hidden ? socket?.close() : connect()));
-setInterval(describe, 1000);
-describe();
+setInterval(watch, 1000);
 connect();
+describe();
