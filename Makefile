@@ -23,10 +23,10 @@ help:
 	@echo 'make clean                       remove .venv and everything that was built'
 
 demo: .venv/ready
-	$(BIN)/sam2_ros demo $(if $(VIDEO),--video $(VIDEO) --box $(BOX)) $(ARGUMENTS)
+	$(BIN)/sam2_ros demo $(if $(VIDEO),--video '$(VIDEO)') $(if $(BOX),--box '$(BOX)') $(ARGUMENTS)
 
 page: .venv/ready
-	$(BIN)/sam2_ros demo --page $(if $(VIDEO),--video $(VIDEO)) $(ARGUMENTS)
+	$(BIN)/sam2_ros demo --page $(if $(VIDEO),--video '$(VIDEO)') $(ARGUMENTS)
 
 test: .venv/develop
 	$(BIN)/python -m pytest $(ARGUMENTS)

@@ -72,8 +72,10 @@ def plan(tracked: TrackedObject, points: np.ndarray, opening: float, finger: flo
     across = min(sides, key=lambda side: size[side])
     width = float(size[across])
     if width + CLEARANCE > opening:
-        narrowest, open_ = f"{100 * width:.1f} cm", f"{100 * opening:.1f} cm"
-        raise NoGrasp(f"object {tracked.id} is {narrowest} wide at its narrowest, and the jaws open {open_}")
+        raise NoGrasp(
+            f"object {tracked.id} is {100 * width:.1f} cm wide at its narrowest; with {100 * CLEARANCE:.1f} cm of room "
+            f"the jaws must open {100 * (width + CLEARANCE):.1f} cm, and they open {100 * opening:.1f} cm"
+        )
     closing = axes[:, across]
     along = np.cross(closing, approach)
     # How near the object comes to the gripper where the fingers go, by its points: a lid may be higher than a rim.

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from sam2_ros.network import CheckpointError, DeviceError, Sam2, find_device, load_network
+from sam2_ros.network import CheckpointError, DeviceError, Sam2, find_device, load_network, use_threads
 
 from . import figures
 from .follow import PROMPTS, Followed, follow
@@ -111,7 +111,9 @@ def _load(options: argparse.Namespace) -> Sam2:
     if size is not None and (size < 32 or size % 32):
         raise BadOption(f"--image-size is {size}; it must be a positive multiple of 32")
     device = find_device(options.device)
-    return load_network(options.model, device=device, dtype=None)
+    network = load_network(options.model, device=device, dtype=None)
+    use_threads(network.config)  # as the node does
+    return network
 
 
 def _make_room(options: argparse.Namespace) -> None:

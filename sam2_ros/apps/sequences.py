@@ -64,9 +64,13 @@ def find_sequences(paths: Iterable[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in paths:
-        if not path.is_dir():
-            raise BadSequence(f"{path} is not a folder; a labelled sequence is a folder with images/ and masks/")
-        inner = [path] if (path / "images").is_dir() else sorted(f.parent for f in path.glob("*/images") if f.is_dir())
+        try:
+            if not path.is_dir():
+                raise BadSequence(f"{path} is not a folder; a labelled sequence is a folder with images/ and masks/")
+            own = (path / "images").is_dir()
+            inner = [path] if own else sorted(f.parent for f in path.glob("*/images") if f.is_dir())
+        except OSError as error:
+            raise BadSequence(f"{error.filename} cannot be read: {error.strerror}") from error
         if not inner:
             raise BadSequence(f"{path} holds no images/; a labelled sequence is a folder with images/ and masks/")
         found += inner
@@ -78,7 +82,10 @@ def open_sequence(folder: Path, frames: int | None = None) -> LabelledSequence:
 
     frames: how many to take from the beginning; all if None. Raises BadSequence.
     """
-    images = sorted(path for path in (folder / "images").iterdir() if path.suffix.lower() in _ENDINGS)
+    try:
+        images = sorted(path for path in (folder / "images").iterdir() if path.suffix.lower() in _ENDINGS)
+    except OSError as error:
+        raise BadSequence(f"{error.filename} cannot be read: {error.strerror}") from error
     if not images:
         raise BadSequence(f"{folder / 'images'} holds no images: files that end in {', '.join(_ENDINGS)}")
     images = images[:frames]

@@ -4,6 +4,7 @@ again, and others come, hide and go."""
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import statistics
 import time
@@ -16,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from sam2_ros.network import find_device, find_dtype, load_network
+from sam2_ros.network import find_device, find_dtype, load_network, use_threads
 from sam2_ros.tracking import Prompt, Tracker
 
 _PERIOD = 100
@@ -53,7 +54,8 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--dtype", choices=("auto", "float32", "bfloat16"), default="auto", help="what the network "
                         "computes in (default: auto, the quicker on this device)")  # fmt: skip
     result.add_argument("--compile", action="store_true", help="have torch.compile translate the network")
-    result.add_argument("--threads", type=int, default=0, help="of PyTorch on the CPU (default: as many as it chooses)")
+    result.add_argument("--threads", type=int, default=0, help="of PyTorch on the CPU (default: as many as "
+                        "it chooses, and one for nano, as in the node)")  # fmt: skip
     result.add_argument("--image-size", type=int, help="edge of the network's input (default: the network's own)")
     result.add_argument("--memory", type=float, default=2.0, metavar="PERCENT", help="growth allowed (default: 2)")
     result.add_argument("--time", type=float, default=5.0, metavar="PERCENT", help="growth allowed (default: 5)")
@@ -68,11 +70,13 @@ def main(arguments: list[str] | None = None) -> int:
         command.error(f"--frames {options.frames}: at least 2000 are needed to compare the first and the last thousand")
     if options.threads < 0:
         command.error(f"--threads {options.threads}: it must be at least 1, or 0 for as many as PyTorch chooses")
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    for name in ("memory", "time"):
+        if not 0 <= getattr(options, name) < math.inf:
+            command.error(f"--{name} {getattr(options, name):g}: it must be a number of percent, 0 or more")
     try:
         device = find_device(options.device)
         network = load_network(options.model, device=device, dtype=find_dtype(options.dtype))
+        use_threads(network.config, options.threads)
         tracker = Tracker(network, capacity=4, image_size=options.image_size, history=1.0, lost_after=2.0)
     except ValueError as error:  # of the device, the checkpoint, or the image size
         command.error(str(error))

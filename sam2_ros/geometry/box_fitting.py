@@ -50,12 +50,15 @@ def _upright(seen: Surface, plane: Plane) -> OrientedBox:
     middle = seen.points.sum(axis=0) / len(seen.points)
     view = (middle / np.linalg.norm(middle)) @ directions
     level = float(np.linalg.norm(view))
-    tangent = max(float(np.sqrt(max(0.0, 1 - level * level))), 1e-6) / max(level, 1e-6)
+    tangent = _tangent(level)
     grain = min(seen.spacing / tangent, _COARSEST)
     thinned = seen.points[:: max(1, len(seen.points) // _ENOUGH_TO_FIT)]
     ground = footprint(thinned @ directions, view, plane.spread, grain)
     # Less steeply seen, depth does not jump along a side, and what looks like one is the edge of something in the air.
-    points = np.concatenate((seen.points, seen.steep)) if tangent > _STEEP else seen.points
+    # A near thing's sides lie more steeply below the camera than its middle, which is that of its top by then.
+    sides = seen.steep.mean(axis=0) if len(seen.steep) else middle
+    steepest = max(tangent, _tangent(float(np.linalg.norm((sides / np.linalg.norm(sides)) @ directions))))
+    points = np.concatenate((seen.points, seen.steep)) if steepest > _STEEP else seen.points
     bottom, top = ranked(plane.heights(points), 0.005, 0.995)
     # If the object stands on the plane, its lowest visible point hides the rest of its foot; if it does not, the plane
     # is seen below that point, and the higher it is the further behind: on the line of sight past the near edge, which
@@ -69,6 +72,11 @@ def _upright(seen: Surface, plane: Plane) -> OrientedBox:
     first = directions @ ground.axes[:, 0]
     centre = directions @ ground.centre + plane.normal * (plane.offset + bottom + size[2] / 2)
     return OrientedBox(centre, _rotation(first, plane.normal), size)
+
+
+def _tangent(level: float) -> float:
+    """Of the angle by which a line of sight goes down, from the length along the plane of one of length 1."""
+    return max(float(np.sqrt(max(0.0, 1 - level * level))), 1e-6) / max(level, 1e-6)
 
 
 def _smallest(points: Floats) -> OrientedBox:

@@ -82,6 +82,11 @@ class Pinhole:
             raise BadCamera(f"there are {len(self.distortion)} distortion coefficients; {self.model} has {allowed}")
 
     @property
+    def _is_pinhole(self) -> bool:
+        """Whether straight lines stay straight. A fisheye's do not, though its coefficients be 0."""
+        return not self.distortion or (self.model != "equidistant" and not any(self.distortion))
+
+    @property
     def matrix(self) -> Floats:
         """(3, 3) from points of the optical frame to homogeneous pixels, without distortion."""
         return np.array([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]])
@@ -95,7 +100,7 @@ class Pinhole:
         depths = points[:, 2:]
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             rays = np.where(depths > 0, points[:, :2] / depths, np.nan)
-        if not any(self.distortion):
+        if self._is_pinhole:
             return rays * (self.fx, self.fy) + (self.cx, self.cy)
         pixels = self._distort(rays) * (self.fx, self.fy) + (self.cx, self.cy)
         inside = self.holds(pixels)
@@ -107,7 +112,7 @@ class Pinhole:
         """(N, 2) pixels x y to (N, 2): x and y of the point at depth 1 that each shows, NaN if none."""
         pixels = np.asarray(pixels, np.float64).reshape(-1, 2)
         seen = (pixels - (self.cx, self.cy)) / (self.fx, self.fy)
-        if not any(self.distortion) or not len(pixels):
+        if self._is_pinhole or not len(pixels):
             return seen
         rays = seen.copy()
         if self.model == "equidistant":  # near a right angle to the axis the steps below are too short by far

@@ -35,6 +35,8 @@ def _with_plain_palette(data: bytes) -> bytes | None:
     OpenCV gives colours instead of indices, and different indices may have the same colour. A PNG is a row of chunks:
     length of the content, name, content, checksum of name and content.
     """
+    if data[25:26] != b"\3":  # not one that shows its palette's colours; another may suggest some
+        return None
     at = 8
     while at + 8 <= len(data):
         end = at + 8 + int.from_bytes(data[at : at + 4], "big")

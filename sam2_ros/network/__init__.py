@@ -2,7 +2,7 @@
 
 from .checkpoint import CheckpointError, fingerprint, load_network, weights_path
 from .config import Sam2Config
-from .device import DeviceError, find_device, find_dtype
+from .device import DeviceError, find_device, find_dtype, use_threads
 from .mask_decoder import Answer
 from .sam2 import NO_OBJECT, Choice, Features, Memory, Sam2, enlarge, overlap, shrink
 
@@ -23,5 +23,6 @@ __all__ = [
     "load_network",
     "overlap",
     "shrink",
+    "use_threads",
     "weights_path",
 ]

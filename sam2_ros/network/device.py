@@ -8,6 +8,9 @@ import torch
 
 from .config import Sam2Config
 
+_CHOSEN = torch.get_num_threads()
+"""Threads that PyTorch took by itself, before anybody said otherwise."""
+
 
 class DeviceError(ValueError):
     """A device that is not here; the message says who asked for it and what would be right."""
@@ -46,3 +49,9 @@ def quicker_dtype(device: torch.device, config: Sam2Config) -> torch.dtype:
         capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
         return torch.bfloat16 if config.trunk == "hiera" and capabilities.get("amx_bf16") else torch.float32
     return torch.bfloat16
+
+
+def use_threads(config: Sam2Config, threads: int = 0) -> None:
+    """Has PyTorch compute with so many threads on a CPU; 0: with as many as it chooses, and with one for a network of
+    search regions, whose steps are so short that others are no help and, while they wait for them, in the way."""
+    torch.set_num_threads(threads or (1 if config.search_context else _CHOSEN))

@@ -39,7 +39,8 @@ def to_pinhole(message: CameraInfo, width: int, height: int, *, rectified: bool 
     size = (region.width or message.width) // across, (region.height or message.height) // down
     if size != (width, height):
         raise BadCamera(f"camera_info is for images of {size[0]}x{size[1]} pixels, and the image has {width}x{height}")
-    distorted = not rectified and any(message.d)
+    fisheye = message.distortion_model == "equidistant" and len(message.d) > 0
+    distorted = not rectified and (fisheye or any(message.d))
     # A binned pixel's centre is the middle of those that it holds.
     return Pinhole(
         width=width,

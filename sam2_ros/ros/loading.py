@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sam2_ros.network import Sam2, find_device, find_dtype, load_network, weights_path
+from sam2_ros.network import Sam2, find_device, find_dtype, load_network, use_threads, weights_path
 from sam2_ros.tracking import Prompt, Tracker, track_together, warm_up
 
 from .budget import choose, sizes
@@ -24,10 +24,6 @@ from .parameters import ParameterError, Parameters
 
 _log = logging.getLogger(__name__)
 
-_THREADS = torch.get_num_threads()
-"""As many as PyTorch chose, before anybody else did."""
-_THREADS_OF_REGIONS = 1
-"""For a network of search regions: its steps are so short that another thread, which sleeps in between, is no help."""
 _TRIAL_OBJECTS = 3
 _TRIAL_FRAMES = 13  # the memory is full after seven
 _TRACKING_SHARE = 0.8  # of an image's time; the rest is for reading and publishing it
@@ -57,9 +53,7 @@ def _load_trackers(parameters: Parameters) -> list[Tracker]:
 
     def load(model: str) -> Sam2:
         network = load_network(model, device=device, dtype=dtype)
-        torch.set_num_threads(
-            parameters.threads or (_THREADS_OF_REGIONS if network.config.search_context else _THREADS)
-        )
+        use_threads(network.config, parameters.threads)
         return network
 
     if parameters.target_rate:

@@ -40,15 +40,19 @@ class Player:
     """Begin again after the last frame, for ever."""
 
     def __iter__(self) -> Iterator[View]:
-        """Raises Unplayable for a source that is missing, empty, or not images."""
-        if not self.source.exists():
-            raise Unplayable(f"{self.source} does not exist: name a video file or a folder of images")
-        while True:
-            yield from self._folder() if self.source.is_dir() else self._video()
-            if not self.loop:
-                return
+        """Raises Unplayable for a source that is missing, empty, not images, or may not be read."""
+        try:
+            if not self.source.exists():
+                raise Unplayable(f"{self.source} does not exist: name a video file or a folder of images")
+            while True:
+                yield from self._folder() if self.source.is_dir() else self._video()
+                if not self.loop:
+                    return
+        except OSError as error:
+            raise Unplayable(f"{error.filename} cannot be read: {error.strerror}") from error
 
     def _video(self) -> Iterator[View]:
+        self.source.open("rb").close()  # OpenCV does not say why it cannot read a file
         capture = cv2.VideoCapture(str(self.source))
         try:
             read, picture = capture.read()
@@ -68,11 +72,16 @@ class Player:
             raise Unplayable(f"{root} holds no images: files that end in {', '.join(IMAGE_ENDINGS)} are played")
         for file in files:
             masks, depths = (self.source / kind / f"{file.stem}.png" for kind in ("masks", "depth"))
-            yield self._frame(
-                _read(file, cv2.IMREAD_COLOR),
-                _read_depth(depths) if root == nested and depths.exists() else None,
-                _read_ids(masks) if root == nested and masks.exists() else None,
-            )
+            picture = _read(file, cv2.IMREAD_COLOR)
+            depth = _read_depth(depths) if root == nested and depths.exists() else None
+            labels = _read_ids(masks) if root == nested and masks.exists() else None
+            for path, other in ((depths, depth), (masks, labels)):
+                if other is not None and other.shape != picture.shape[:2]:
+                    raise Unplayable(
+                        f"{path} has {other.shape[1]}x{other.shape[0]} pixels and its image "
+                        f"{picture.shape[1]}x{picture.shape[0]}; they must be of one size"
+                    )
+            yield self._frame(picture, depth, labels)
 
     def _frame(
         self,

@@ -26,6 +26,14 @@ def test_a_point_is_projected() -> None:
     np.testing.assert_allclose(pixels, [[320.0, 240.0], [320 + 500 * 0.1, 240 - 400 * 0.05]])
 
 
+def test_a_fisheye_without_coefficients_is_still_one() -> None:
+    """What it shows lies at the focal length times the angle from the axis."""
+    fisheye = Pinhole(1280, 960, 300.0, 300.0, 640.0, 480.0, (0.0, 0.0, 0.0, 0.0), "equidistant")
+
+    np.testing.assert_allclose(fisheye.project(np.array([[1.0, 0.0, 1.0]])), [[640 + 300 * np.pi / 4, 480.0]])
+    np.testing.assert_allclose(fisheye.rays(np.array([[640 + 300 * np.pi / 4, 480.0]])), [[1.0, 0.0]], atol=1e-6)
+
+
 def test_a_pixel_is_back_projected() -> None:
     points = CAMERA.back_project(np.array([[320.0, 240.0], [370.0, 220.0]]), np.array([1.0, 2.0]))
 

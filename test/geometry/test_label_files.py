@@ -60,3 +60,14 @@ def test_what_is_no_label_image(tmp_path: Path) -> None:
         read_labels(path)
     with pytest.raises(OSError):
         read_labels(tmp_path / "b.png")
+
+
+def test_a_picture_that_suggests_a_palette_is_no_label_image(tmp_path: Path) -> None:
+    """Of 8 bits for each of three channels: a palette is of use there to who shows it with fewer colours."""
+    data = cv2.imencode(".png", np.full((4, 5, 3), 10, np.uint8))[1].tobytes()
+    palette = b"PLTE" + bytes(range(9))
+    at = data.index(b"IDAT") - 4
+    chunk = struct.pack(">I", 9) + palette + struct.pack(">I", zlib.crc32(palette))
+    (tmp_path / "picture.png").write_bytes(data[:at] + chunk + data[at:])
+    with pytest.raises(UnreadableLabels, match="has 3 channels"):
+        read_labels(tmp_path / "picture.png")

@@ -83,6 +83,19 @@ def test_from_steeply_above_a_thing_reaches_down_to_the_table(
     _check(_locate(can, camera)[0].box, can, (0.0, 0.0, height / 2), (2 * radius, 2 * radius, height))
 
 
+@pytest.mark.parametrize("seed", range(16))
+def test_a_tall_thing_near_the_camera_keeps_its_height(scene: Any, camera: Pinhole, seed: int) -> None:
+    """Its side is seen more steeply than its top, which has most of the points."""
+    random = np.random.default_rng(seed)
+    size = (*random.uniform(0.05, 0.12, 2), random.uniform(0.12, 0.22))
+    scene = scene(elevation=random.uniform(60.0, 70.0), distance=random.uniform(0.4, 0.6))
+    scene.box((0.0, 0.0, size[2] / 2), size, yaw=random.uniform(-90, 90))
+
+    (place,) = _locate(scene, camera)
+
+    assert place.box.size[2] == pytest.approx(size[2], rel=0.2)
+
+
 def test_a_box_above_the_table_does_not_reach_down_to_it(scene: Any, camera: Pinhole) -> None:
     scene = scene(elevation=30.0)
     scene.box((0.0, 0.0, 0.16), (0.10, 0.06, 0.12))

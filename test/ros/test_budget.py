@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from sam2_ros.network import device
 from sam2_ros.ros import loading
 from sam2_ros.ros.budget import Trial, choose, sizes
 from sam2_ros.ros.loading import load_trackers
@@ -121,7 +122,7 @@ def test_auto_needs_a_rate() -> None:
 def test_a_network_of_search_regions_computes_in_one_thread_unless_told_otherwise(checkpoint) -> None:
     """Of whole images, in as many as PyTorch chooses."""
     before = torch.get_num_threads()
-    for model, threads, taken in (("nano", 0, 1), ("nano", 2, 2), (str(checkpoint), 0, loading._THREADS)):
+    for model, threads, taken in (("nano", 0, 1), ("nano", 2, 2), (str(checkpoint), 0, device._CHOSEN)):
         load_trackers(Parameters(model=model, device="cpu", capacity=1, threads=threads))
         assert torch.get_num_threads() == taken
     torch.set_num_threads(before)

@@ -81,3 +81,9 @@ def test_what_does_not_fit_is_refused(fields: dict[str, object], size: tuple[int
 )
 def test_the_topics_name_says_whether_it_is_rectified(topic: str, rectified: bool) -> None:
     assert is_rectified(topic) is rectified
+
+
+def test_a_fisheye_without_distortion_is_no_pinhole() -> None:
+    camera = to_pinhole(_info(d=[0.0] * 4, distortion_model="equidistant"), 640, 480)
+    assert (camera.model, camera.distortion) == ("equidistant", (0.0,) * 4)
+    assert to_pinhole(_info(d=[0.0] * 5), 640, 480).distortion == ()

@@ -126,3 +126,9 @@ def test_a_coloured_mask_is_refused(sequence: Path) -> None:
     cv2.imwrite(str(sequence / "masks" / "00001.png"), _image(3))
     with pytest.raises(Unplayable, match="has 3 channels"):
         next(iter(Player(sequence)))
+
+
+def test_a_mask_of_another_size_is_refused(sequence: Path) -> None:
+    cv2.imwrite(str(sequence / "masks" / "00001.png"), np.zeros((10, 15), np.uint8))
+    with pytest.raises(Unplayable, match="00001.png has 15x10 pixels and its image 30x20; they must be of one size"):
+        list(Player(sequence))
