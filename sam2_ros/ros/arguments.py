@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.utilities import remove_ros_args
 
 _RIGHT = {
@@ -16,16 +19,33 @@ _RIGHT = {
 """By what rcl calls them."""
 
 
+_DOMAINS = range(233)
+"""More have no ports of their own in DDS."""
+
+
 class BadRosArgument(ValueError):
-    """An argument after --ros-args that ROS cannot read; the message names it and what would be right."""
+    """An argument after --ros-args, or a variable, that ROS cannot read; the message names it and what would be
+    right."""
 
 
 def without_ros(arguments: Sequence[str]) -> list[str]:
     """The program's own arguments. Raises BadRosArgument."""
+    domain = os.environ.get("ROS_DOMAIN_ID", "")
+    if domain and not (domain.isdecimal() and int(domain) in _DOMAINS):
+        raise BadRosArgument(f"ROS_DOMAIN_ID is {domain!r}; it must be a number from 0 to {_DOMAINS[-1]}, or not set")
     try:
         return remove_ros_args(list(arguments))
     except RuntimeError as error:  # the kinds that rclpy has of it have no public names
         raise BadRosArgument(_sentence(str(error))) from error
+
+
+@contextmanager
+def parameters_named() -> Iterator[None]:
+    """Where a node is made: what rclpy says of a value of the wrong type becomes a BadRosArgument."""
+    try:
+        yield
+    except InvalidParameterTypeException as error:
+        raise BadRosArgument(f"a parameter has a value of the wrong type: {str(error).rsplit(': ', 1)[0]}") from error
 
 
 def _sentence(said: str) -> str:

@@ -24,7 +24,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from sam2_ros.geometry.camera import BadCamera, Pinhole
-from sam2_ros.ros.arguments import BadRosArgument, without_ros
+from sam2_ros.ros.arguments import BadRosArgument, parameters_named, without_ros
 from sam2_ros.ros.images import to_message
 from sam2_ros.transport import use_large_segment
 
@@ -205,7 +205,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (Unplayable, BadCamera, ImportError, RuntimeError) as error:
         print(f"sam2_ros camera: {error}", file=sys.stderr)
         return 1
-    except BadParameter as error:
+    except (BadParameter, BadRosArgument) as error:
         command.error(str(error))
     except KeyboardInterrupt:
         return 0
@@ -220,7 +220,8 @@ def _run(views: Iterator[View], intrinsics: Pinhole | None, options: argparse.Na
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     try:
-        camera = Camera(views, intrinsics, options.rate, options.wait)
+        with parameters_named():
+            camera = Camera(views, intrinsics, options.rate, options.wait)
         camera.get_logger().info(f"playing at {options.rate:g} images per second")
         executor = SingleThreadedExecutor()
         executor.add_node(camera)

@@ -16,7 +16,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 from rclpy.validate_topic_name import validate_topic_name
 
-from sam2_ros.ros.arguments import BadRosArgument, without_ros
+from sam2_ros.ros.arguments import BadRosArgument, parameters_named, without_ros
 from sam2_ros.transport import use_large_segment
 
 from .address import ADDRESS, parse
@@ -59,6 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     try:
         asyncio.run(_serve(options.node, host, port))
+    except BadRosArgument as error:
+        command.error(str(error))
     except CannotServe as error:
         print(f"sam2_ros page: {error}", file=sys.stderr)
         return 1
@@ -82,7 +84,7 @@ def _check_name(node: str) -> None:
 
 
 async def _serve(tracker: str, host: str, port: int) -> None:
-    """Raises CannotServe."""
+    """Raises CannotServe or BadRosArgument."""
     from aiohttp import web
 
     from .client import Client
@@ -96,7 +98,8 @@ async def _serve(tracker: str, host: str, port: int) -> None:
     def changed(camera: str) -> None:
         loop.call_soon_threadsafe(server.changed, camera)
 
-    client = Client(tracker, changed)
+    with parameters_named():
+        client = Client(tracker, changed)
     server = Server(client, host)
     executor = SingleThreadedExecutor()
     executor.add_node(client)

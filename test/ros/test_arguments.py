@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from rclpy.exceptions import InvalidParameterTypeException
+from rclpy.parameter import Parameter
 
 from sam2_ros.ros import main as node
-from sam2_ros.ros.arguments import BadRosArgument, without_ros
+from sam2_ros.ros.arguments import BadRosArgument, parameters_named, without_ros
 from sam2_ros.simulation import camera
 
 
@@ -48,3 +50,16 @@ def test_the_programs_end_with_2_and_one_sentence(
 
     assert end.value.code == 2
     assert "error: the ROS argument '-r image' cannot be read; it must be" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("domain", ["abc", "-1", "233", "1.5"])
+def test_a_domain_that_cannot_be_is_named(domain: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROS_DOMAIN_ID", domain)
+    with pytest.raises(BadRosArgument, match=f"ROS_DOMAIN_ID is '{domain}'; it must be a number from 0 to 232"):
+        without_ros([])
+
+
+def test_a_parameter_of_the_wrong_type_is_named() -> None:
+    with pytest.raises(BadRosArgument, match="'use_sim_time' to 'foo' of type 'STRING', expecting type 'BOOL'$"):
+        with parameters_named():
+            raise InvalidParameterTypeException(Parameter("use_sim_time", value="foo"), "BOOL", "use_sim_time")
