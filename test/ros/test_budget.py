@@ -6,6 +6,7 @@ import logging
 import math
 import resource
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -126,3 +127,15 @@ def test_a_network_of_search_regions_computes_in_one_thread_unless_told_otherwis
         load_trackers(Parameters(model=model, device="cpu", capacity=1, threads=threads))
         assert torch.get_num_threads() == taken
     torch.set_num_threads(before)
+
+
+def test_every_parameter_of_the_tracker_reaches_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, object] = {}
+    monkeypatch.setattr(loading, "Tracker", lambda network, **how: given.update(how))
+    parameters = Parameters(
+        image_size=64, capacity=3, history=1.0, conditioning_frames=7, corrections_condition=False, search_every=5,
+        show_above=0.9, hide_below=0.2, lost_after=9.0, non_overlap=True,
+    )  # fmt: skip
+    network: Any = None
+    loading._tracker(network, parameters)
+    assert given == {name: getattr(parameters, name) for name in given} and len(given) == 10

@@ -199,3 +199,12 @@ def test_depth_that_comes_slowly_is_waited_for_every_time() -> None:
         timer.start()
         assert _taken(matcher, float(k)) == k
         timer.join()
+
+
+def test_of_images_whose_depth_is_never_taken_none_is_kept() -> None:
+    """As of those without an object."""
+    matcher = _matcher()
+    for seconds in range(1, 50):
+        matcher.expect(seconds * SECOND)
+        matcher.put(_depth(seconds))
+    assert len(matcher._matches) == 2

@@ -190,3 +190,19 @@ def test_a_mask_that_does_not_fit_itself() -> None:
 
 def test_a_mask_with_a_size_and_no_data_is_no_mask() -> None:
     assert to_prompt_call(PromptService.Request(mask=Image(height=2, width=2, step=2))).prompt.mask is None
+
+
+def test_what_a_call_is_about() -> None:
+    mask = to_message(np.full((4, 5), 255, np.uint8), "mono8", HEADER)
+    point = PromptPoint(x=1.0, y=1.0, label=1)
+    for request, names, chooses in (
+        (PromptService.Request(object_id=1, label="mug"), True, False),
+        (PromptService.Request(object_id=1, candidate=2), False, True),
+        (PromptService.Request(object_id=1, candidate=0), False, True),
+        (PromptService.Request(object_id=1, candidate=1, label="mug"), False, True),
+        (PromptService.Request(object_id=1, mask=mask, label="mug"), False, False),
+        (PromptService.Request(object_id=1, points=[point], label="mug"), False, False),
+        (PromptService.Request(object_id=1, box=[1.0, 1.0, 3.0, 3.0], label="mug"), False, False),
+    ):
+        call = to_prompt_call(request)
+        assert (call.names, call.chooses) == (names, chooses)

@@ -179,6 +179,12 @@ def test_a_change_that_cannot_be_is_refused_with_the_reason(node: Node, name: st
     assert parameters.read(node) == before
 
 
+def test_a_parameter_of_rclpys_own_can_be_changed(node: Node) -> None:
+    (result,) = node.set_parameters([Parameter("use_sim_time", value=True)])
+
+    assert result.successful
+
+
 def test_changes_that_fit_only_together_are_made_together(node: Node) -> None:
     result = node.set_parameters_atomically([Parameter("show_above", value=0.9), Parameter("hide_below", value=0.8)])
 

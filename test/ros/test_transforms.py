@@ -199,3 +199,12 @@ def test_tf2_gives_the_same() -> None:
     assert motion.translation == pytest.approx([found.translation.x, found.translation.y, found.translation.z])
     q = found.rotation
     assert abs(motion.rotation @ [q.x, q.y, q.z, q.w]) == pytest.approx(1)
+
+
+def test_a_frame_that_gets_another_parent_is_where_that_has_it() -> None:
+    buffer = TransformBuffer()
+    buffer.put([transform("base", "camera", (1.0, 0.0, 0.0))], fixed=True)
+    buffer.put([transform("map", "camera", (0.0, 2.0, 0.0))], fixed=True)
+    assert _apply(buffer, "map", "camera", [0.0, 0.0, 0.0]) == [0.0, 2.0, 0.0]
+    with pytest.raises(NoTransform):
+        buffer.motion("base", "camera", 0)

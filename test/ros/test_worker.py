@@ -220,3 +220,10 @@ def test_a_frame_that_fails_ends_the_work_and_is_reported_once(log: Log, worker:
     with pytest.raises(NoAnswer, match="stopping"):
         worker.ask(lambda: None)
     assert log.frames == []
+
+
+def test_who_stops_it_is_not_told_of_what_was_to_be_done(log: Log, worker: Worker) -> None:
+    """Nor does it fail if that comes while it looks at what is to be done."""
+    worker.tell(lambda: None, early=lambda: bool(worker._refuse_requests()))
+    worker._thread.join(10)
+    assert not worker._thread.is_alive() and log.errors == []

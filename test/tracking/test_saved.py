@@ -177,6 +177,20 @@ def test_what_was_loaded_has_no_prompt_that_could_be_taken_back(network: Sam2, o
             call()
 
 
+def test_what_was_loaded_and_corrected_goes_back_no_further_than_that(network: Sam2, original: Tracker) -> None:
+    tracker = Tracker(network)
+    for number in range(3):
+        tracker.track(image(number), number)
+    tracker.load(original.save(1))
+    tracker.prompt(BOX, object_id=1)
+    with pytest.raises(StampUnavailable, match="object 1 was loaded after the image of stamp 1 ns"):
+        tracker.prompt(BOX, object_id=1, stamp=1)
+    row = tracker._objects[1].row
+    assert len(tracker._bank.export(row, 3).ages) > 1, "a correction on the image of the load leaves what was loaded"
+    tracker.undo(1)
+    assert tracker.ids == (1,)
+
+
 def test_loading_needs_an_image_and_room(network: Sam2, original: Tracker) -> None:
     tracker = Tracker(network, capacity=1)
     with pytest.raises(NoImage):

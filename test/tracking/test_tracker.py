@@ -272,6 +272,11 @@ def test_a_prompt_before_the_first_image(tracker: Tracker) -> None:
         (Prompt(points=np.ones((2, 2)), labels=np.ones(1)), {}, BadPrompt, "there are 2 points but 1 labels"),
         (Prompt(box=np.array([20, 5, 10, 30])), {}, BadPrompt, "the box 20 5 10 30 is empty"),
         (Prompt(box=np.array([90, 5, 100, 30])), {}, BadPrompt, "is outside the image"),
+        (Prompt(box=np.array([20, 5, 20, 30])), {}, BadPrompt, "the box 20 5 20 30 is empty"),
+        (Prompt(box=np.array([80, 5, 90, 30])), {}, BadPrompt, "is outside the image"),
+        (Prompt(box=np.array([-9, 5, 0, 30])), {}, BadPrompt, "is outside the image"),
+        (click(10, 48), {}, BadPrompt, r"the point \(10, 48\) is outside the image"),
+        (click(-0.6, 10), {}, BadPrompt, r"the point \(-0.6, 10\) is outside the image"),
         (Prompt(box=np.array([1, 2, 3])), {}, BadPrompt, "the box has 3 numbers"),
         (Prompt(mask=np.zeros((HEIGHT, WIDTH), bool)), {}, BadPrompt, "the mask is empty"),
         (Prompt(mask=np.full((HEIGHT, WIDTH), np.nan)), {}, BadPrompt, "the mask cannot be read .* not finite"),
@@ -359,6 +364,29 @@ def test_its_tensors_are_allocated_once(tracker: Tracker) -> None:
         if number % 5 == 3:
             tracker.remove(tracker.ids[-1])
     assert held() == before
+
+
+def test_what_the_host_knows_of_an_object_does_not_grow_either(network: Sam2) -> None:
+    tracker = Tracker(network, capacity=1, history=0.1)
+    tracker.track(image(0), 0)
+    tracker.prompt(BOX)
+    for number in range(1, 20):
+        tracker.track(image(number), number)
+        tracker.prompt(click(30, 20), object_id=1)
+    record = tracker._objects[1]
+    assert len(record.views) == 5 and len(record.prompts) == 4, "the history has four images"
+
+
+def test_one_of_several_objects_alone(tracker: Tracker) -> None:
+    tracker.track(image(0), 5)
+    for n in range(3):
+        tracker.prompt(click(10 + 20 * n, 20))
+    tracks = tracker.track(image(1), 6)
+    alone = tracks.only(2)
+    assert alone.ids == (2,) and len(alone.states) == len(alone.last_seen) == len(alone.masks) == len(alone.iou) == 1
+    assert np.array_equal(alone.logits[0], tracks.logits[1])
+    with pytest.raises(UnknownObject, match="there is no object 4; the objects are: 1, 2, 3"):
+        tracks.only(4)
 
 
 def test_a_preview_has_all_readings_and_changes_nothing(tracker: Tracker) -> None:
@@ -610,6 +638,16 @@ def test_an_error_of_the_device_while_tracking_loses_one_image_and_no_object(
     np.testing.assert_equal(struck.track(image(3), 3).logits, spared.track(image(3), 3).logits)
 
 
+def test_each_pixel_can_be_given_to_one_object_from_the_next_answer_on(network: Sam2) -> None:
+    tracker = Tracker(network)
+    tracker.track(image(0), 0)
+    for _ in range(2):
+        tracker.prompt(BOX)
+    assert tracker.current().masks.sum(axis=0).max() == 2
+    tracker.set_visibility(show_above=0.5, hide_below=0.4, lost_after=5.0, non_overlap=True)
+    assert tracker.current().masks.sum(axis=0).max() == 1
+
+
 def test_visibility_can_be_decided_otherwise_from_the_next_image_on(network: Sam2) -> None:
     tracker = Tracker(network)
     tracker.track(image(0), 0)
@@ -618,7 +656,9 @@ def test_visibility_can_be_decided_otherwise_from_the_next_image_on(network: Sam
 
     tracker.set_visibility(show_above=1.0, hide_below=1.0, lost_after=1e-9, non_overlap=False)
     assert tracker.track(image(2), 2).states == (State.OCCLUDED,)
-    assert tracker.track(image(3), 3).states == (State.LOST,)
+    hidden = tracker.track(image(3), 3)
+    assert hidden.states == (State.LOST,)
+    assert not hidden.centroids.any() and (hidden.logits == -1024).all()
 
     with pytest.raises(ValueError, match="hide_below is 0.5 and show_above 0.2"):
         tracker.set_visibility(show_above=0.2, hide_below=0.5, lost_after=1.0, non_overlap=False)
