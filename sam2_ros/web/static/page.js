@@ -19,7 +19,7 @@ const SURE = 3000; // ms in which a second press forgets all
 let socket = null;
 let cameras = null; // names; null before the server has said
 let camera = null;
-let wanted = decodeURIComponent(location.hash.slice(1)); // the camera that was looked at last
+let wanted = location.hash.slice(1); // the camera that was looked at last; names are letters, digits and _
 let shown = null; // header of the picture that is drawn
 let drawn = null; // that picture
 let selected = 0; // an object's id, 0 for none
@@ -50,8 +50,9 @@ function connect() {
 }
 
 function lost() {
-  if (answers.size) complain("The connection was lost before the tracker answered; what it did is to be seen when it is back.");
+  if (answers.size) complain("The connection was lost before the tracker answered; whether it did anything is not known.");
   socket = cameras = null;
+  for (const { after } of answers.values()) after();
   answers.clear();
   describe();
   setTimeout(connect, 1000);
@@ -118,7 +119,7 @@ function look(name) {
       button.setAttribute("aria-pressed", one === camera);
       button.onclick = () => {
         wanted = one;
-        history.replaceState(null, "", `#${encodeURIComponent(one)}`);
+        history.replaceState(null, "", `#${one}`);
         look(one);
       };
       return button;
@@ -457,9 +458,10 @@ function mark(x, y, negative) {
 // The readings of an ambiguous click, the smallest first; areas: of all, the best first; taken: the number of one. Of
 // those that are about as large as a better one nothing new is to be had.
 function offer(id, areas, taken) {
-  const alike = (one, other) => Math.abs(one - other) < 0.1 * Math.max(one, other);
+  const alike = (one, other) => Math.abs(areas[one] - areas[other]) < 0.1 * Math.max(areas[one], areas[other]);
   const ranks = areas.map((_, rank) => rank).filter((rank) => areas[rank] > 0);
-  const offered = ranks.filter((rank) => rank === taken || !ranks.some((other) => (other < rank || other === taken) && other !== rank && alike(areas[rank], areas[other])));
+  const better = (rank) => [taken, ...ranks.filter((other) => other < rank)];
+  const offered = ranks.filter((rank) => rank === taken || !better(rank).some((other) => alike(rank, other)));
   offered.sort((one, other) => areas[one] - areas[other]);
   const names = offered.length > 2 ? ["small", "medium", "large"] : ["small", "large"];
   $("readings").lastElementChild.replaceChildren(
@@ -493,10 +495,10 @@ function reset() {
   const now = performance.now();
   if (now < sure) ask("reset", {});
   sure = now < sure ? 0 : now + SURE;
-  label();
-  setTimeout(label, SURE + 50);
+  nameReset();
+  setTimeout(nameReset, SURE + 50);
 }
-function label() {
+function nameReset() {
   write("reset", performance.now() < sure ? "Really all?" : "Forget all");
 }
 const keys = {
