@@ -228,6 +228,18 @@ def test_an_object_is_named_and_an_unknown_one_is_not(empty: Any, node: Any) -> 
     assert (refused.success, refused.message) == (False, f"there is no object 999; the objects are: {number}")
 
 
+def test_what_is_shown_can_be_changed_while_it_runs(empty: Any, node: Any) -> None:
+    def change(**values: float) -> None:
+        changed = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
+        answer = empty.call(SetParameters, "set_parameters", SetParameters.Request(parameters=changed))
+        assert all(result.successful for result in answer.results)
+
+    change(show_above=0.9, hide_below=0.2, lost_after=3.0)
+    node.wait_for("thresholds {'show_above': 0.9, 'hide_below': 0.2, 'lost_after': 3.0, 'non_overlap': False}")
+    change(hide_below=0.4, show_above=0.5, lost_after=5.0)
+    node.wait_for("thresholds {'show_above': 0.5, 'hide_below': 0.4, 'lost_after': 5.0, 'non_overlap': False}")
+
+
 def test_refusals_in_a_loop_do_not_fill_the_log(empty: Any, node: Any) -> None:
     number = _prompt(empty, box=[10.0, 5.0, 30.0, 20.0]).object_id
 

@@ -53,3 +53,18 @@ def test_a_node_that_is_none(context: Any) -> None:
     result = _run("--node", "not a name")
     assert result.returncode == 2
     assert "Traceback" not in result.stderr and "--node not a name" in result.stderr
+
+
+def test_localhost_is_this_machine_alone(context: Any, address: str, until: Any) -> None:
+    """By another of its addresses it would be served to others, too."""
+    port = int(address.rpartition(":")[2])
+    command = [sys.executable, "-m", "sam2_ros", "page", "--address", f"localhost:{port}"]
+    page = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        until(lambda: b"the page of" in page.stdout.readline())
+        socket.create_connection(("127.0.0.1", port)).close()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.2", port))
+    finally:
+        page.terminate()
+        page.wait()
