@@ -34,7 +34,7 @@ test: .venv/develop
 lint: .venv/develop
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy sam2_ros training
+	$(BIN)/mypy sam2_ros training benchmark examples
 
 train: .venv/ready
 	$(BIN)/pip install --quiet --group train

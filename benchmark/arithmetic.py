@@ -33,7 +33,7 @@ def _convolution(_: object, weight: Sequence[int], *__: object, out_shape: Seque
 def _missing() -> dict[Any, Callable[..., int]]:
     """Operations that PyTorch's counter does not know: attention and oneDNN's own on a CPU, and ours, of which a GPU's
     attention to memory is there only once it was used."""
-    known = {
+    known: dict[str, dict[str, Callable[..., int]]] = {
         "aten": {"_scaled_dot_product_flash_attention_for_cpu": _attention, "mkldnn_convolution": _convolution},
         "mkldnn": {"_linear_pointwise": _linear, "_convolution_pointwise": _convolution},
         "sam2_ros": {"linear": _linear, "attend_to_memory": _attention},

@@ -16,6 +16,7 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import rclpy
@@ -34,6 +35,7 @@ STILL = 0.005  # metres that an object at rest may seem to move
 LOOKS = 5  # images on which it must stand still
 CLEARANCE = 0.01  # metres by which the jaws open wider than the object
 BAND = 0.01  # metres, half the width of a finger
+KEPT = 4  # messages of a topic: those of one image come at different times
 _TYPES = {PointField.FLOAT32: np.float32, PointField.UINT32: np.uint32}
 
 
@@ -112,7 +114,7 @@ def to_pose(grasp: Grasp) -> Pose:
 
 def points_of(cloud: PointCloud2, object_id: int) -> np.ndarray:
     """(N, 3) metres, of one object in a message of ~/points."""
-    layout = {
+    layout: Any = {
         "names": [field.name for field in cloud.fields],
         "formats": [_TYPES[field.datatype] for field in cloud.fields],
         "offsets": [field.offset for field in cloud.fields],
@@ -133,6 +135,7 @@ class Grasper(Node):
         self._wanted, self._opening, self._finger = wanted, opening, finger
         self._clouds: dict[tuple[int, int], PointCloud2] = {}
         self._objects: dict[tuple[int, int], TrackedObjects] = {}
+        self._looked_at = (0, 0)
         self._seen: dict[int, deque[np.ndarray]] = {}
         self._problem = "nothing has come on /sam2/objects; it needs the node, and images that the node gets"
         self._has_points = False
@@ -146,7 +149,7 @@ class Grasper(Node):
         return self._problem
 
     def _on_objects(self, message: TrackedObjects) -> None:
-        self._objects = {_stamp(message.header): message}
+        _keep(self._objects, message)
         if not any(self._is_wanted(tracked) for tracked in message.objects):
             there = ", ".join(f"{tracked.id} {tracked.label}".rstrip() for tracked in message.objects)
             wanted = f"no object {self._wanted!r}" if self._wanted else "no object"
@@ -156,13 +159,17 @@ class Grasper(Node):
         self._look()
 
     def _on_points(self, message: PointCloud2) -> None:
-        self._clouds, self._has_points = {_stamp(message.header): message}, True
+        _keep(self._clouds, message)
+        self._has_points = True
         self._look()
 
     def _look(self) -> None:
         """Once both messages of an image are there."""
-        for stamp in self._objects.keys() & self._clouds.keys():
+        for stamp in sorted(self._objects.keys() & self._clouds.keys()):
             message, cloud = self._objects.pop(stamp), self._clouds.pop(stamp)
+            if stamp == self._looked_at:
+                continue  # after a prompt an image's answers come once more
+            self._looked_at = stamp
             for tracked in message.objects:
                 if not self.done and self._is_wanted(tracked):
                     self._consider(message.header, tracked, cloud)
@@ -213,6 +220,12 @@ class Grasper(Node):
         print(f"  approach    {x:.3f} {y:.3f} {z:.3f}")
         print(f"  width       {grasp.width:.3f}", flush=True)
         self.done = True
+
+
+def _keep(messages: dict[tuple[int, int], Any], message: Any) -> None:
+    messages[_stamp(message.header)] = message
+    while len(messages) > KEPT:
+        del messages[next(iter(messages))]
 
 
 def _stamp(header: Header) -> tuple[int, int]:

@@ -51,7 +51,8 @@ class Clock:
         """Puts itself around the node's own functions."""
         for name, (owner, function) in PARTS.items():
             setattr(owner, function, self._timed(name, getattr(owner, function)))
-        subscribe, send = ImageInput.__init__, Stream._send_new
+        subscribe: Callable[..., None] = ImageInput.__init__
+        send: Callable[..., None] = Stream._send_new
 
         def subscribe_clocked(image_input: ImageInput, *given: Any) -> None:
             *others, take, logger = given
@@ -70,8 +71,8 @@ class Clock:
             self.frames.append({"stamp": stamp, "own": own, "age": age, "parts": dict(self._parts)})
             self._parts.clear()
 
-        ImageInput.__init__ = subscribe_clocked  # type: ignore[method-assign]
-        Stream._send_new = send_clocked  # type: ignore[method-assign]
+        ImageInput.__init__ = subscribe_clocked  # type: ignore[assignment, method-assign]
+        Stream._send_new = send_clocked  # type: ignore[assignment, method-assign]
 
     def _timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*given: Any, **named: Any) -> Any:
