@@ -54,10 +54,11 @@ def test_two_planes_the_larger_first() -> None:
     assert abs(first.normal[1]) > 0.9 and abs(second.normal[2]) > 0.9
 
 
-def test_a_plane_of_too_few_points_is_none() -> None:
+@pytest.mark.parametrize(("share", "count"), [(0.5, 0), (0.2, 1)])
+def test_a_plane_of_too_few_points_is_none(share: float, count: int) -> None:
     clutter = np.random.default_rng(5).uniform(-0.5, 0.5, (500, 3)) + [0.0, 0.0, 1.0]
 
-    assert find_planes(np.concatenate((_grid((0, 0, 1), 1.0, 60), clutter)), 0.001, share=0.2) == []
+    assert len(find_planes(np.concatenate((_grid((0, 0, 1), 1.0, 300), clutter)), 0.001, share=share)) == count
 
 
 @pytest.mark.parametrize("points", [np.zeros((0, 3)), np.ones((20, 3)), np.ones((200, 3))], ids=["none", "few", "one"])

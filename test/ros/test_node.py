@@ -238,6 +238,11 @@ def test_what_is_shown_can_be_changed_while_it_runs(empty: Any, node: Any) -> No
     node.wait_for("thresholds {'show_above': 0.9, 'hide_below': 0.2, 'lost_after': 3.0, 'non_overlap': False}")
     change(hide_below=0.4, show_above=0.5, lost_after=5.0)
     node.wait_for("thresholds {'show_above': 0.5, 'hide_below': 0.4, 'lost_after': 5.0, 'non_overlap': False}")
+    _prompt(empty, box=[10.0, 5.0, 50.0, 45.0])
+    for opacity, plain in ((0.0, True), (0.4, False)):
+        change(overlay_opacity=opacity)
+        inside = to_array(empty.picture("overlay", empty.send(empty.image())))[35, 30]
+        assert (inside.tolist() == [90, 90, 90]) == plain
 
 
 def test_refusals_in_a_loop_do_not_fill_the_log(empty: Any, node: Any) -> None:

@@ -50,6 +50,20 @@ def test_the_newest_is_drawn_and_nobody_waits(
     assert not node.publishers["~/overlay/compressed"].messages
 
 
+def test_it_is_drawn_with_the_opacity_of_the_moment(
+    node: FakeNode, overlay: OverlayPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[float] = []
+    monkeypatch.setattr(
+        overlay_publisher, "draw_overlay", lambda image, marks, opacity: taken.append(opacity) or np.array(image)
+    )
+    for opacity in (0.0, 0.7):
+        overlay.opacity = opacity
+        overlay.publish(Header(), IMAGE, [])
+        overlay.finish()
+    assert taken == [0.0, 0.7]
+
+
 def test_what_goes_wrong_is_raised(overlay: OverlayPublisher, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> Any:
         raise MemoryError("no room to draw")

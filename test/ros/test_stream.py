@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,10 +12,11 @@ import numpy as np
 import pytest
 from std_msgs.msg import Header
 
+from sam2_ros.ros.images import to_message
 from sam2_ros.ros.messages import to_prompt_call, to_time
 from sam2_ros.ros.stream import Stream
 from sam2_ros.srv import Prompt
-from sam2_ros.tracking import StampUnavailable, State, Tracks
+from sam2_ros.tracking import Readings, StampUnavailable, State, Tracks
 
 IMAGE = np.full((4, 6, 3), 50, np.uint8)
 PATIENCE = 20.0
@@ -168,3 +170,46 @@ def test_nothing_is_left_when_it_is_closed(stream: Stream, gate: Gate) -> None:
     _publish(stream, 1)
     stream.close()
     assert gate.out == [1]
+
+
+def test_depth_is_expected_for_what_is_tracked_and_for_nothing_else(stream: Stream) -> None:
+    expected: list[Header] = []
+    space: Any = SimpleNamespace(expect=expected.append)
+    stream.space = space
+    first, broken, paused = (to_message(IMAGE, "rgb8", Header(stamp=to_time(stamp))) for stamp in (1, 2, 3))
+    assert np.array_equal(stream.read(first), IMAGE)
+    broken.encoding = "unheard of"
+    assert stream.read(broken) is None
+    stream.enable(False)
+    assert stream.read(paused) is None
+    assert expected == [first.header]
+
+
+def test_an_object_that_goes_with_its_only_prompt_is_seen_to_be_gone(stream: Stream, gate: Gate) -> None:
+    gate.passes.release(2)
+    _publish(stream, 1)
+    stream.tracker.undo = lambda _: _tracks(99).none()  # type: ignore[method-assign]
+    assert stream.undo(1) is None
+    assert gate.out == [1, 99]
+
+
+def test_the_readings_of_a_late_prompt_are_of_its_own_image(stream: Stream, gate: Gate) -> None:
+    gate.passes.release(2)
+    stream.publish(Header(stamp=to_time(2), frame_id="camera"), IMAGE, _tracks(2), started=0.0)
+    readings = Readings(np.ones((1, 4, 6), bool), np.ones(1, np.float32), stamp=1)
+    stream.tracker.prompt = lambda *_, **__: replace(_tracks(2), readings=readings)  # type: ignore[method-assign]
+    prompted = stream.prompt(to_prompt_call(Prompt.Request(box=[1.0, 1.0, 3.0, 3.0], stamp=to_time(1))))
+    assert prompted.header == Header(stamp=to_time(2), frame_id="camera")
+    assert prompted.readings == (Header(stamp=to_time(1), frame_id="camera"), readings)
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_objects_are_located_only_where_somebody_listens(stream: Stream, gate: Gate, wanted: bool) -> None:
+    located: list[int] = []
+    space: Any = SimpleNamespace(keep=lambda _: None, locate=lambda _, tracks: located.append(tracks.stamp))
+    stream.space, gate.places_wanted = space, wanted
+    gate.passes.release(2)
+    _publish(stream, 1)
+    stream.reset()
+    assert gate.out == [1, 99]
+    assert located == (gate.out if wanted else [])

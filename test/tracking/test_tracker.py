@@ -275,8 +275,12 @@ def test_a_prompt_before_the_first_image(tracker: Tracker) -> None:
         (Prompt(box=np.array([20, 5, 20, 30])), {}, BadPrompt, "the box 20 5 20 30 is empty"),
         (Prompt(box=np.array([80, 5, 90, 30])), {}, BadPrompt, "is outside the image"),
         (Prompt(box=np.array([-9, 5, 0, 30])), {}, BadPrompt, "is outside the image"),
+        (Prompt(box=np.array([20, 48, 30, 60])), {}, BadPrompt, "is outside the image"),
+        (Prompt(box=np.array([20, -9, 30, 0])), {}, BadPrompt, "is outside the image"),
+        (Prompt(box=np.array([20, 30, 40, 30])), {}, BadPrompt, "the box 20 30 40 30 is empty"),
         (click(10, 48), {}, BadPrompt, r"the point \(10, 48\) is outside the image"),
         (click(-0.6, 10), {}, BadPrompt, r"the point \(-0.6, 10\) is outside the image"),
+        (click(10, -0.6), {}, BadPrompt, r"the point \(10, -0.6\) is outside the image"),
         (Prompt(box=np.array([1, 2, 3])), {}, BadPrompt, "the box has 3 numbers"),
         (Prompt(mask=np.zeros((HEIGHT, WIDTH), bool)), {}, BadPrompt, "the mask is empty"),
         (Prompt(mask=np.full((HEIGHT, WIDTH), np.nan)), {}, BadPrompt, "the mask cannot be read .* not finite"),
@@ -303,6 +307,22 @@ def test_an_error_says_what_is_wrong_and_changes_nothing(tracker: Tracker, promp
     with pytest.raises(error, match=sentence):
         tracker.prompt(prompt, **more)
     np.testing.assert_equal(state_of(tracker), before)
+
+
+@pytest.mark.parametrize("kind", ["points", "mask"])
+def test_what_a_caller_does_with_its_arrays_afterwards_is_its_own(network: Sam2, kind: str) -> None:
+    """A prompt is answered once more when an earlier image is prompted."""
+    answers = []
+    for changes in (False, True):
+        points, mask = np.array([[30, 20]], np.float32), np.tri(HEIGHT, WIDTH, dtype=bool)
+        tracker = Tracker(network)
+        tracker.track(image(0), 0)
+        tracker.track(image(1), 1)
+        tracker.prompt(Prompt(points, np.array([1])) if kind == "points" else Prompt(mask=mask))
+        if changes:
+            points[:], mask[:] = 0, False
+        answers.append(tracker.prompt(BOX, object_id=1, stamp=0).logits)
+    np.testing.assert_array_equal(*answers)
 
 
 @pytest.mark.parametrize(
