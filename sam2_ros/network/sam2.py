@@ -155,6 +155,11 @@ class Sam2(nn.Module):
         return x.div_(255).sub_(mean).div_(std).to(self.dtype)
 
     @property
+    def replays_here(self) -> bool:
+        """Whether it `replays`, and is on a GPU."""
+        return self.replays and self.device.type == "cuda"
+
+    @property
     def takes_filled_up(self) -> bool:
         """Whether `follow` is replayed if memory is filled up, so that it always has the same shape. What fills it up
         then costs next to nothing."""
@@ -162,7 +167,7 @@ class Sam2(nn.Module):
 
     def _do(self, step: Replay, first: Tensor, *others: Tensor | None, recorded: bool = True) -> tuple[Tensor, ...]:
         """What a step returns, which is replayed if `replays`. recorded: whether this kind of arguments is worth it."""
-        replaying = self.replays and self.device.type == "cuda" and torch.is_inference_mode_enabled()
+        replaying = self.replays_here and torch.is_inference_mode_enabled()
         if recorded and replaying and not Replay.recording:
             with torch.cuda.device(first.device):  # on which recording goes on, whichever GPU the network is on
                 return step(first, *others)

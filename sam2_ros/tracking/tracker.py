@@ -126,7 +126,7 @@ class Tracker:
     @property
     def replays(self) -> bool:
         """Whether a GPU records what it does when so many objects are followed for the first time; see `warm_up`."""
-        return self._network.replays and self._network.device.type == "cuda"
+        return self._network.replays_here
 
     def track(self, image: NDArray[np.uint8], stamp: int) -> Tracks:
         """Finds every object on the next image.

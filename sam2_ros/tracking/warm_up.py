@@ -44,4 +44,4 @@ def warm_up(trackers: Sequence[Tracker]) -> None:
             tracker.prompt(correction, object_id=1)
     # Images of several cameras come together or not, so each number of them is a size of batch that will be met.
     for count in range(2, 1 + len(trackers)):
-        track_together(trackers[:count], [image] * count, [10 + most] * count)
+        track_together(trackers[:count], [image] * count, [4 + most] * count)

@@ -80,6 +80,8 @@ class Client(Node):
         self._changed = changed
         self._seen: dict[str, Seen] = {}
         self._watched: dict[str, list[Any]] = {}
+        # As the tracker begins the names of its cameras' statuses.
+        self._status = f"{self.tracker.lstrip('/')}: "
         self._reports: dict[str, Report] = {}
         self._diagnostics: Any = None
         self._callers: dict[str, Any] = {
@@ -119,7 +121,7 @@ class Client(Node):
 
     def report(self, camera: str) -> Report:
         """What the tracker last said of a camera, while any is watched."""
-        return self._reports.get(f"{self.tracker.lstrip('/')}: {camera or 'camera'}", Report())
+        return self._reports.get(f"{self._status}{camera or 'camera'}", Report())
 
     def _listen_to_diagnostics(self, watched: bool) -> None:
         if watched and self._diagnostics is None and DiagnosticArray is not None:
@@ -131,7 +133,7 @@ class Client(Node):
 
     def _hear(self, message: Any) -> None:
         for status in message.status:
-            if status.name.startswith(f"{self.tracker.lstrip('/')}: "):
+            if status.name.startswith(self._status):
                 paused = any((one.key, one.value) == ("paused", "true") for one in status.values)
                 problem = "" if status.level == DiagnosticStatus.OK or paused else status.message
                 self._reports[status.name] = Report(paused, problem)

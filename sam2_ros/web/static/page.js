@@ -19,7 +19,7 @@ const SURE = 3000; // ms in which a second press forgets all
 let socket = null;
 let cameras = null; // names; null before the server has said
 let camera = null;
-let wanted = location.hash.slice(1); // the camera that was looked at last; names are letters, digits and _
+let wanted = location.hash.slice(1); // the camera that was chosen last; names are letters, digits and _
 let shown = null; // header of the picture that is drawn
 let drawn = null; // that picture
 let selected = 0; // an object's id, 0 for none
@@ -91,7 +91,7 @@ function hear(message) {
     ({ cameras, problem } = message);
     // What is told of it is a second old, and is not told by every tracker.
     if (message.paused !== null && performance.now() > settled) paused = message.paused;
-    if (changed) look(cameras.includes(wanted) ? wanted : (cameras[0] ?? null));
+    if (changed) look([wanted, camera].find((name) => cameras.includes(name)) ?? cameras[0] ?? null);
     describe();
   } else if (message.type === "answer") {
     const { then, after } = answers.get(message.to) ?? {};
