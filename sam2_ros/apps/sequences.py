@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +58,15 @@ class LabelledSequence:
             yield LabelledFrame(image, labels)
 
 
+@contextmanager
+def _reading() -> Iterator[None]:
+    """What the system does not let be read becomes a BadSequence."""
+    try:
+        yield
+    except OSError as error:
+        raise BadSequence(f"{error.filename} cannot be read: {error.strerror}") from error
+
+
 def find_sequences(paths: Iterable[Path]) -> list[Path]:
     """The folders themselves, or, where one holds no images/ but folders that do, those in the order of their names.
 
@@ -64,13 +74,11 @@ def find_sequences(paths: Iterable[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in paths:
-        try:
+        with _reading():
             if not path.is_dir():
                 raise BadSequence(f"{path} is not a folder; a labelled sequence is a folder with images/ and masks/")
             own = (path / "images").is_dir()
             inner = [path] if own else sorted(f.parent for f in path.glob("*/images") if f.is_dir())
-        except OSError as error:
-            raise BadSequence(f"{error.filename} cannot be read: {error.strerror}") from error
         if not inner:
             raise BadSequence(f"{path} holds no images/; a labelled sequence is a folder with images/ and masks/")
         found += inner
@@ -82,10 +90,8 @@ def open_sequence(folder: Path, frames: int | None = None) -> LabelledSequence:
 
     frames: how many to take from the beginning; all if None. Raises BadSequence.
     """
-    try:
+    with _reading():
         images = sorted(path for path in (folder / "images").iterdir() if path.suffix.lower() in _ENDINGS)
-    except OSError as error:
-        raise BadSequence(f"{error.filename} cannot be read: {error.strerror}") from error
     if not images:
         raise BadSequence(f"{folder / 'images'} holds no images: files that end in {', '.join(_ENDINGS)}")
     images = images[:frames]
@@ -118,8 +124,9 @@ def _read_image(path: Path) -> NDArray[np.uint8]:
 
 def _read_mask(path: Path) -> Labels:
     try:
-        return read_labels(path)
-    except (UnreadableLabels, OSError) as error:
+        with _reading():
+            return read_labels(path)
+    except UnreadableLabels as error:
         raise BadSequence(str(error)) from error
 
 
