@@ -24,7 +24,7 @@ OURS = {
 }
 ROS = {
     "rclpy", "sensor_msgs", "std_msgs", "std_srvs", "geometry_msgs", "builtin_interfaces", "lifecycle_msgs",
-    "rcl_interfaces", "diagnostic_msgs", "visualization_msgs", "vision_msgs", "tf2_msgs", "tf2_ros", "cv_bridge",
+    "rcl_interfaces", "diagnostic_msgs", "visualization_msgs", "vision_msgs", "tf2_msgs", "cv_bridge",
     "launch", "launch_ros",
 }  # fmt: skip
 OTHERS = {

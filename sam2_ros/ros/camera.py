@@ -23,7 +23,7 @@ from .report import Counts, Reporter
 from .slot import NewestSlot
 from .space import Space, SpaceInput
 from .stream import Stream
-from .transforms import Transforms
+from .transforms import TransformBuffer
 from .worker import Tell
 
 _COMPLAINT_PERIOD = 2.0  # seconds
@@ -90,7 +90,7 @@ class Camera:
         slot: NewestSlot[ImageMessage],
         offer: Callable[[ImageMessage], None],
         tell: Tell,
-        transforms: Transforms,
+        transforms: TransformBuffer,
     ) -> None:
         """Subscribes. slot: where images wait. offer: puts one there. tell: has the worker do something. transforms: of
         the frames in which clicks are made."""

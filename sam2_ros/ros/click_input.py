@@ -19,7 +19,7 @@ from .clicks import ClickRefused, PixelClick, PointClick
 from .log import Bounded
 from .messages import to_nanoseconds
 from .stream import Stream
-from .transforms import Transforms
+from .transforms import TransformBuffer
 from .worker import NoAnswer, Tell
 
 _WAITING = 20
@@ -40,7 +40,7 @@ class ClickInput:
         tell: Tell,
         stream: Stream,
         image_topic: str,
-        transforms: Transforms,
+        transforms: TransformBuffer,
         logger: RcutilsLogger,
         base: str = "~",
     ) -> None:

@@ -17,7 +17,7 @@ from sam2_ros.tracking import NoImage, Prompt, UnknownObject
 
 from .depth import NoDepth
 from .messages import PromptCall, to_nanoseconds
-from .transforms import NoTransform, Transforms
+from .transforms import NoTransform, TransformBuffer
 
 if TYPE_CHECKING:
     from .stream import Stream
@@ -169,11 +169,11 @@ class Clicks:
             }[deed]
         )
 
-    def click_point(self, click: PointClick, transforms: Transforms) -> str:
+    def click_point(self, click: PointClick, transforms: TransformBuffer) -> str:
         """As `click`, on the pixel that shows a point in space."""
         return self.click(self._to_pixel(click, transforms))
 
-    def _to_pixel(self, click: PointClick, transforms: Transforms) -> PixelClick:
+    def _to_pixel(self, click: PointClick, transforms: TransformBuffer) -> PixelClick:
         stream = self._stream
         stamp, size = stream.masks.nearest(click.stamp), stream.size
         if stamp is None or size is None:

@@ -13,9 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from sam2_ros.tracking import Tracker, track_together
@@ -27,7 +25,7 @@ from .loading import free_device_memory, load_trackers
 from .parameters import Parameters
 from .services import CallRefused, Services
 from .streams import Streams, TrackTogether
-from .transforms import Transforms, listen
+from .transforms import TransformBuffer
 from .worker import NoAnswer, Worker
 
 _PATIENCE = 3.0  # seconds for the device to finish what it is doing; launch kills after ten
@@ -41,8 +39,6 @@ class Parts:
     make_trackers: Callable[[Parameters], list[Tracker]] = load_trackers
     """One for each camera. Called in the worker's thread."""
     track: TrackTogether = track_together
-    listen: Callable[[Node, CallbackGroup], Transforms] = listen
-    """To how frames lie to one another."""
 
 
 class Sam2Node(LifecycleNode):
@@ -62,7 +58,7 @@ class Sam2Node(LifecycleNode):
         self._cameras = {name: Camera(self, name) for name in node_parameters.read(self).cameras}
         self._worker: Worker[ImageMessage] | None = None
         self._streams: Streams | None = None
-        self._transforms: Transforms | None = None
+        self._transforms: TransformBuffer | None = None
         self._releasing = threading.Lock()
         self._calls = Services(self, self._running, self._check_active)
         self.add_on_set_parameters_callback(partial(node_parameters.check_changes, self))
@@ -165,7 +161,7 @@ class Sam2Node(LifecycleNode):
     def _activate(self, worker: Worker[ImageMessage], streams: Streams) -> None:
         for stream in streams.all:
             worker.tell(stream.wait_for_image)
-        self._transforms = self._parts.listen(self, MutuallyExclusiveCallbackGroup())
+        self._transforms = TransformBuffer(self)
         for name, camera in self._cameras.items():
             offer = partial(worker.offer, camera=name)
             camera.activate(worker.frames[name], offer, worker.tell, self._transforms)

@@ -1,25 +1,23 @@
 """Where one frame lies in another, by what comes on /tf and /tf_static.
 
-tf2_ros is used where it is installed. Where only its messages are, a small buffer here does what a click needs. Where
-not even those are, no frame but the camera's own is known.
+Only clicks in space ask for it, a few times a day, while a robot sends hundreds of transforms a second. A listener of
+tf2_ros wakes Python for each of them; here they wait in the middleware until somebody asks.
 """
 
 from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from geometry_msgs.msg import TransformStamped
 from numpy.typing import NDArray
 from rclpy.callback_groups import CallbackGroup
-from rclpy.clock import JumpThreshold
-from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from rclpy.time import Time
+from rclpy.subscription import Subscription
 
 from .messages import to_nanoseconds
 
@@ -27,15 +25,14 @@ try:
     from tf2_msgs.msg import TFMessage
 except ModuleNotFoundError:
     TFMessage = None
-try:
-    import tf2_ros
-except ModuleNotFoundError:
-    tf2_ros = None
 
 Floats = NDArray[np.float64]
 
 KEPT = 10.0
 """Seconds for which transforms are kept, as in tf2."""
+WAITING = 1000
+"""Messages of a topic that wait until somebody asks: ten seconds of a hundred a second, which take some tenths of a
+second to read then, or two seconds of five hundred."""
 LAG = 0.5
 """Seconds that the newest transform may be older than the image it is taken for: tf often comes later than images."""
 
@@ -73,62 +70,63 @@ class Motion(NamedTuple):
 STILL = Motion(np.array([0.0, 0.0, 0.0, 1.0]), np.zeros(3))
 
 
-class Transforms(Protocol):
-    """Answers how frames lie to one another."""
+class _NeverCalled(CallbackGroup):
+    """Executors leave alone what is in it."""
+
+    def can_execute(self, entity: Any) -> bool:
+        return False
+
+    def beginning_execution(self, entity: Any) -> bool:
+        return False
+
+    def ending_execution(self, entity: Any) -> None:
+        pass
+
+
+class TransformBuffer:
+    """The transforms of the last seconds as a tree of frames. Safe to use from several threads."""
+
+    def __init__(self, node: Node | None = None) -> None:
+        """node: whose subscriptions fill it; without one, or without tf2_msgs, only `put` does."""
+        self._node = node
+        self._lock = threading.Lock()
+        self._links: dict[str, _Link] = {}
+        self._topics: list[tuple[Subscription, bool]] = []
+        if node is None or TFMessage is None:
+            return
+        for topic, fixed in (("/tf", False), ("/tf_static", True)):
+            durability = DurabilityPolicy.TRANSIENT_LOCAL if fixed else DurabilityPolicy.VOLATILE
+            quality = QoSProfile(depth=WAITING, durability=durability)
+            alone = _NeverCalled()
+            made = node.create_subscription(TFMessage, topic, lambda _: None, quality, callback_group=alone)
+            self._topics.append((made, fixed))
+
+    def put(self, transforms: Sequence[TransformStamped], *, fixed: bool) -> None:
+        """Takes transforms that have come. fixed: they hold at all times. Those that are no numbers are let go."""
+        with self._lock:
+            self._put(transforms, fixed)
+
+    def _put(self, transforms: Sequence[TransformStamped], fixed: bool) -> None:
+        for one in transforms:
+            motion = _to_motion(one)
+            if motion is None:
+                continue
+            parent, child = _name(one.header.frame_id), _name(one.child_frame_id)
+            link = self._links.get(child)
+            if link is None or link.parent != parent or fixed != link.fixed:
+                link = self._links[child] = _Link(parent, fixed)
+            link.put(to_nanoseconds(one.header.stamp), motion)
 
     def motion(self, target: str, source: str, stamp: int) -> Motion:
         """What takes points of the frame `source` to the frame `target`, at a stamp in nanoseconds.
 
         Raises NoTransform.
         """
-
-    def stop(self) -> None:
-        """Unsubscribes."""
-
-
-def listen(node: Node, group: CallbackGroup) -> Transforms:
-    """Begins to listen to /tf and /tf_static, by the best means that there is."""
-    if tf2_ros is not None:
-        return _Tf2(node)
-    return TransformBuffer(node, group)
-
-
-class TransformBuffer:
-    """The transforms of the last seconds as a tree of frames. Safe to use from several threads."""
-
-    def __init__(self, node: Node | None = None, group: CallbackGroup | None = None) -> None:
-        """node: whose subscriptions fill it; without one, or without tf2_msgs, only `put` does."""
-        self._node = node
-        self._lock = threading.Lock()
-        self._links: dict[str, _Link] = {}
-        self._subscriptions: list[Any] = []
-        if node is None or TFMessage is None:
-            return
-        for topic, fixed in (("/tf", False), ("/tf_static", True)):
-            durability = DurabilityPolicy.TRANSIENT_LOCAL if fixed else DurabilityPolicy.VOLATILE
-            quality = QoSProfile(depth=100, durability=durability)
-
-            def take(message: Any, fixed: bool = fixed) -> None:
-                self.put(message.transforms, fixed=fixed)
-
-            self._subscriptions.append(node.create_subscription(TFMessage, topic, take, quality, callback_group=group))
-
-    def put(self, transforms: Sequence[TransformStamped], *, fixed: bool) -> None:
-        """Takes transforms that have come. fixed: they hold at all times. Those that are no numbers are let go."""
-        with self._lock:
-            for one in transforms:
-                motion = _to_motion(one)
-                if motion is None:
-                    continue
-                parent, child = _name(one.header.frame_id), _name(one.child_frame_id)
-                link = self._links.get(child)
-                if link is None or link.parent != parent or fixed != link.fixed:
-                    link = self._links[child] = _Link(parent, fixed)
-                link.put(to_nanoseconds(one.header.stamp), motion)
-
-    def motion(self, target: str, source: str, stamp: int) -> Motion:
         target, source = _name(target), _name(source)
         with self._lock:
+            for subscription, fixed in self._topics:
+                for message in _waiting(subscription):
+                    self._put(message.transforms, fixed)
             here, there = self._to_root(source), self._to_root(target)
             common = next((frame for frame in here if frame in there), None)
             if common is None:
@@ -137,8 +135,10 @@ class TransformBuffer:
             return self._climb(there[: there.index(common)], stamp).inverse().after(up)
 
     def stop(self) -> None:
-        while self._subscriptions and self._node is not None:
-            self._node.destroy_subscription(self._subscriptions.pop())
+        """Unsubscribes."""
+        with self._lock:
+            while self._topics and self._node is not None:
+                self._node.destroy_subscription(self._topics.pop()[0])
 
     def _to_root(self, frame: str) -> list[str]:
         """The frame, its parent, and so on."""
@@ -157,7 +157,7 @@ class TransformBuffer:
     def _why_none(self, target: str, source: str) -> str:
         if self._node is not None and TFMessage is None:
             return (
-                f"points in the frame {source!r} cannot be brought to {target!r}, because tf2_ros is not installed; "
+                f"points in the frame {source!r} cannot be brought to {target!r}, because tf2_msgs is not installed; "
                 "install it, or click in the camera's own frame"
             )
         missing = " and ".join(repr(one) for one in (source, target) if one not in self._frames())
@@ -209,39 +209,11 @@ class _Link:
         return _between(self._motions[place - 1], self._motions[place], (stamp - before) / (after - before))
 
 
-class _Tf2:
-    """By tf2_ros."""
-
-    def __init__(self, node: Node) -> None:
-        self._buffer = tf2_ros.Buffer()
-        self._listener = tf2_ros.TransformListener(self._buffer, node, spin_thread=False)
-        # The buffer watches a clock of its own, which is never that of a simulation; what is older than what it holds
-        # it would refuse for good.
-        back = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
-        self._jumps = node.get_clock().create_jump_callback(back, post_callback=lambda _: self._buffer.clear())
-
-    def motion(self, target: str, source: str, stamp: int) -> Motion:
-        target, source = _name(target), _name(source)
-        if target == source:
-            return STILL
-        try:
-            try:
-                found = self._buffer.lookup_transform(target, source, Time(nanoseconds=stamp))
-            except tf2_ros.ExtrapolationException:
-                found = self._buffer.lookup_transform(target, source, Time())
-                late = (stamp - to_nanoseconds(found.header.stamp)) / 1e9
-                if not 0 <= late <= LAG:
-                    raise
-        except tf2_ros.TransformException as error:
-            raise NoTransform(f"how {source!r} lies to {target!r} is not known: {str(error).strip()}") from error
-        motion = _to_motion(found)
-        if motion is None:
-            raise NoTransform(f"the transform from {source!r} to {target!r} is not one of finite numbers")
-        return motion
-
-    def stop(self) -> None:
-        self._jumps.unregister()
-        self._listener.unregister()
+def _waiting(subscription: Subscription) -> Iterator[Any]:
+    """Takes the messages that wait."""
+    with subscription.handle:
+        while (taken := subscription.handle.take_message(subscription.msg_type, subscription.raw)) is not None:
+            yield taken[0]
 
 
 def _between(first: Motion, second: Motion, share: float) -> Motion:

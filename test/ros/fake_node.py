@@ -14,9 +14,6 @@ from dataclasses import replace
 
 import numpy as np
 from geometry_msgs.msg import TransformStamped
-from rclpy.callback_groups import CallbackGroup
-from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from sam2_ros.ros import transforms
 from sam2_ros.ros.main import main
@@ -150,16 +147,9 @@ def track_together(trackers: list[FakeTracker], images: list[np.ndarray], stamps
     return [tracker.track(*one) for tracker, *one in zip(trackers, images, stamps, strict=True)]
 
 
-def listen_to_transforms(ros_node: Node, group: CallbackGroup) -> transforms.TransformBuffer:
-    """Where tf2_msgs is not installed: transforms from /transforms, one by one, all of them fixed."""
-    buffer = transforms.TransformBuffer()
-    latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-    ros_node.create_subscription(
-        TransformStamped, "/transforms", lambda one: buffer.put([one], fixed=True), latched, callback_group=group
-    )
-    return buffer
-
-
 if __name__ == "__main__":
-    listen = listen_to_transforms if transforms.TFMessage is None else transforms.listen
-    sys.exit(main(sys.argv[1:], Parts(make_trackers, track_together, listen)))
+    if transforms.TFMessage is None:
+        # Where tf2_msgs is not installed, one transform stands in for a message of many.
+        TransformStamped.transforms = property(lambda one: [one])
+        transforms.TFMessage = TransformStamped
+    sys.exit(main(sys.argv[1:], Parts(make_trackers, track_together)))

@@ -56,8 +56,7 @@ class Hand:
             transform=Transform(translation=Vector3(z=1.0), rotation=Quaternion(x=-0.5, y=0.5, z=-0.5, w=0.5)),
         )
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        kind, topic = (TransformStamped, "/transforms") if TFMessage is None else (TFMessage, "/tf_static")
-        self._frames = self.client.node.create_publisher(kind, topic, latched)
+        self._frames = self.client.node.create_publisher(TFMessage or TransformStamped, "/tf_static", latched)
         self._frames.publish(where if TFMessage is None else TFMessage(transforms=[where]))
         self._until(self._frames.get_subscription_count, check=self.node.check)
 

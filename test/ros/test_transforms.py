@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
-from rclpy.clock import ClockType, ROSClock
-from rclpy.time import Time
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import Header
 
 from sam2_ros.ros import transforms as module
 from sam2_ros.ros.messages import to_time
-from sam2_ros.ros.transforms import Motion, NoTransform, TransformBuffer
+from sam2_ros.ros.transforms import WAITING, Motion, NoTransform, TransformBuffer
 
 SECOND = 1_000_000_000
 HALF = np.sqrt(0.5)
@@ -154,28 +159,84 @@ def test_a_motion_and_its_inverse_are_nothing() -> None:
     assert np.abs(back.rotation) == pytest.approx([0, 0, 0, 1])
 
 
-def _time(seconds: int) -> Time:
-    return Time(seconds=seconds, clock_type=ClockType.ROS_TIME)
+@pytest.fixture
+def robot(context: Context, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+    """A buffer that listens, in a node that spins, and what sends on /tf and /tf_static; of one transform a message,
+    which stands in for tf2_msgs where that is not installed."""
+    monkeypatch.setattr(TransformStamped, "transforms", property(lambda one: [one]), raising=False)
+    monkeypatch.setattr(module, "TFMessage", TransformStamped)
+    listener, sender = Node("listener", context=context), Node("sender", context=context)
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    fixed = sender.create_publisher(TransformStamped, "/tf_static", latched)
+    moving = sender.create_publisher(TransformStamped, "/tf", QoSProfile(depth=100))
+    buffer = TransformBuffer(listener)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(listener)
+    thread = threading.Thread(target=executor.spin)
+    thread.start()
+    while not (fixed.get_subscription_count() and moving.get_subscription_count()):
+        time.sleep(0.01)
+    yield SimpleNamespace(buffer=buffer, fixed=fixed, moving=moving)
+    executor.shutdown()
+    thread.join()
+    listener.destroy_node()
+    sender.destroy_node()
 
 
-def test_what_tf2_holds_goes_with_the_time_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A simulation that begins anew. tf2_ros is stood in for: what counts is the node's clock, which is real."""
-    cleared: list[bool] = []
-    buffer = SimpleNamespace(clear=lambda: cleared.append(True))
-    listener = SimpleNamespace(unregister=lambda: None)
-    stand_in = SimpleNamespace(Buffer=lambda: buffer, TransformListener=lambda *_, **__: listener)
-    monkeypatch.setattr(module, "tf2_ros", stand_in)
-    clock = ROSClock()
-    clock._set_ros_time_is_active(True)
-    clock.set_ros_time_override(_time(100))
-    transforms = module._Tf2(SimpleNamespace(get_clock=lambda: clock))
-    clock.set_ros_time_override(_time(101))
-    assert not cleared
-    clock.set_ros_time_override(_time(2))
-    assert len(cleared) == 1
-    transforms.stop()
-    clock.set_ros_time_override(_time(1))
-    assert len(cleared) == 1
+def _wait_until_known(buffer: TransformBuffer, target: str, source: str, stamp: int = 0) -> Motion:
+    """Fails with why it is not, after ten seconds."""
+    end = time.monotonic() + 10
+    while True:
+        try:
+            return buffer.motion(target, source, stamp)
+        except NoTransform:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+
+
+def test_what_came_waits_until_somebody_asks(robot: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[str] = []
+    put = TransformBuffer._put
+
+    def watched(buffer: TransformBuffer, transforms: Sequence[TransformStamped], fixed: bool) -> None:
+        taken.append("fixed" if fixed else "moving")
+        put(buffer, transforms, fixed)
+
+    monkeypatch.setattr(TransformBuffer, "_put", watched)
+    robot.fixed.publish(transform("base", "camera", (0.0, 0.0, 1.0)))
+    _wait_until_known(robot.buffer, "base", "camera")
+    for second in (1, 2, 3):
+        robot.moving.publish(transform("map", "base", (float(second), 0.0, 0.0), stamp=second * SECOND))
+    time.sleep(0.3)
+    assert taken == ["fixed"]
+
+    motion = _wait_until_known(robot.buffer, "map", "camera", 3 * SECOND)
+
+    assert motion.translation.tolist() == [3.0, 0.0, 1.0]
+    assert robot.buffer.motion("map", "camera", 3 * SECOND // 2).translation.tolist() == [1.5, 0.0, 1.0]
+    assert taken == ["fixed"] + ["moving"] * 3
+
+
+def test_of_more_than_can_wait_the_newest_are_there(robot: SimpleNamespace) -> None:
+    last = WAITING + 200
+    for number in range(1, last + 1):
+        robot.moving.publish(transform("map", "base", (float(number), 0.0, 0.0), stamp=number * SECOND // 500))
+        time.sleep(0.0005)
+
+    assert _wait_until_known(robot.buffer, "map", "base", last * SECOND // 500).translation[0] == last
+    robot.buffer.motion("map", "base", (last - WAITING + 10) * SECOND // 500)
+    with pytest.raises(NoTransform, match="the oldest one held is newer"):
+        robot.buffer.motion("map", "base", (last - WAITING - 10) * SECOND // 500)
+
+
+def test_a_buffer_that_stopped_knows_what_it_knew(robot: SimpleNamespace) -> None:
+    robot.fixed.publish(transform("base", "camera", (0.0, 0.0, 1.0)))
+    _wait_until_known(robot.buffer, "base", "camera")
+
+    robot.buffer.stop()
+
+    assert robot.buffer.motion("base", "camera", 0).translation.tolist() == [0.0, 0.0, 1.0]
 
 
 def test_tf2_gives_the_same() -> None:
