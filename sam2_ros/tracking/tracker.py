@@ -112,6 +112,8 @@ class Tracker:
         self._objects: dict[int, ObjectRecord] = {}
         self._free_rows = list(range(rows))
         self._next_id = 1
+        self._torn = False
+        """Whether an error of the device has left answers in the rows that are not of the newest image."""
         self._origin: Origin | None = None
 
     @property
@@ -223,15 +225,18 @@ class Tracker:
     @torch.inference_mode()
     def current(self) -> Tracks:
         """All objects on the newest image, as they are after the latest prompts. Raises NoImage."""
-        frame, records = self._history.newest, self._records()
+        frame = self._history.newest
+        self._make_whole()
+        records = self._records()
         return self._outputs.tracks(self.ids, records, frame, self._outputs.look(records, frame))
 
     @torch.inference_mode()
     def save(self, object_id: int, label: str = "") -> bytes:
         """An object's memory, as the content of a safetensors file, with a name that `label_of` gives. Raises
         UnknownObject."""
-        record = self._known(object_id)
-        frame = self._history.newest
+        self._known(object_id)
+        self._make_whole()
+        record, frame = self._objects[object_id], self._history.newest
         view = record.views[frame.number]
         remembered = self._bank.export(record.row, frame.number + 1)
         saved = SavedObject(
@@ -313,12 +318,13 @@ class Tracker:
         self._begin_stream_if_new(stamp, height, width)
         cut_from = picture(image, self._size) if features is None else None
         frame = Frame(self._history.next_number, stamp, height, width, features, cut_from)
-        records = self._records()
+        records, self._torn = self._records(), True
         if records:
             self._follow(records, frame)
         look = self._outputs.look(records, frame)
         # Only now, so that an error of the device on the way leaves no frame on which the objects were not tracked.
         self._history.add(frame)
+        self._torn = False
         for record in records:
             record.prune(self._history.oldest_number)
         return self._outputs.tracks(self.ids, records, frame, look)
@@ -350,9 +356,22 @@ class Tracker:
         return self._thresholds.state(view, frame.stamp) == State.LOST and view.share < _SMALL
 
     def _retrace(self, object_id: int | None, record: ObjectRecord, start: int) -> Tracks:
+        """As `_trace`. Returns the object alone, with the readings of the last prompt that was made on that frame."""
+        object_id, readings = self._trace(object_id, record, start)
+        return replace(self.current().only(object_id), readings=readings)
+
+    def _make_whole(self) -> None:
+        """Finds the objects on the newest image once more, if an error of the device has torn what was known of it."""
+        if self._torn:
+            newest = self._history.newest.number
+            for object_id in self.ids:
+                self._trace(object_id, self._objects[object_id].forked(newest), newest)
+            self._torn = False
+
+    def _trace(self, object_id: int | None, record: ObjectRecord, start: int) -> tuple[int, Readings | None]:
         """Goes through the frames from `start` on again, with the prompts that the record has for them.
 
-        record: forked from the object's; it takes its place when all has gone well. Returns the object alone, with the
+        record: forked from the object's; it takes its place when all has gone well. Returns the object's id and the
         readings of the last prompt that was made on the frame `start`.
         """
         old_row, record.row = record.row, self._free_rows[0]
@@ -375,8 +394,7 @@ class Tracker:
             else:
                 continue
             self._outputs.look([record], frame)
-        object_id = self._commit(object_id, record)
-        return replace(self.current().only(object_id), readings=readings)
+        return self._commit(object_id, record), readings
 
     def _commit(self, object_id: int | None, record: ObjectRecord) -> int:
         """Lets a record that was built up in a free row be an object's, a new one's if None; returns the id."""

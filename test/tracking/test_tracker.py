@@ -24,8 +24,10 @@ from sam2_ros.tracking import (
     TrackerError,
     Tracks,
     UnknownObject,
+    outputs,
     track_together,
 )
+from sam2_ros.tracking.memory import MemoryBank
 
 HEIGHT, WIDTH = 48, 80
 
@@ -641,20 +643,27 @@ def test_an_error_in_the_middle_of_a_late_prompt_changes_nothing(
     np.testing.assert_equal(state_of(tracker), before)
 
 
+@pytest.mark.parametrize("step", [(Sam2, "encode_memory"), (MemoryBank, "write"), (outputs, "measure")])
+@pytest.mark.parametrize("kind", ["whole", "refining"])
 def test_an_error_of_the_device_while_tracking_loses_one_image_and_no_object(
-    network: Sam2, monkeypatch: pytest.MonkeyPatch
+    kind: str, step: tuple[Any, str], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Whatever it breaks off: also where the answers of the image before have been written over."""
+    network = request.getfixturevalue(f"{kind}_network")
     struck, spared = Tracker(network), Tracker(network)
     for tracker in (struck, spared):
         tracker.track(image(0), 0)
-        tracker.prompt(BOX)
+        saved = tracker.save(tracker.prompt(BOX).ids[0])
         tracker.track(image(1), 1)
-    before = state_of(struck)
+        tracker.load(saved)
+        tracker.prompt(click(50, 20))
+    shown, memories = struck.current(), [struck.save(object_id) for object_id in struck.ids]
     with monkeypatch.context() as patch:
-        patch.setattr(Sam2, "encode_memory", None)
+        patch.setattr(*step, None)
         with pytest.raises(TypeError):
             struck.track(image(2), 2)
-    np.testing.assert_equal(state_of(struck), before)
+    assert [struck.save(object_id) for object_id in struck.ids] == memories
+    np.testing.assert_equal(dataclasses.asdict(struck.current()), dataclasses.asdict(shown))
     np.testing.assert_equal(struck.track(image(3), 3).logits, spared.track(image(3), 3).logits)
 
 
