@@ -9,6 +9,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -42,6 +43,9 @@ clock that is put right it falls by less, and objects should outlive both."""
 
 _UNKNOWN = -10.0
 """Object score logit of a loaded object that was out of view, until it is searched for."""
+
+_fingerprints: WeakKeyDictionary[Sam2, str] = WeakKeyDictionary()
+"""Of networks that have trackers; made once, since it reads all weights, which do not change then."""
 
 _SMALL = 0.5
 """Share of the image below which an object, once lost, is not believed to have grown to all of it."""
@@ -114,7 +118,6 @@ class Tracker:
         self._next_id = 1
         self._torn = False
         """Whether an error of the device has left answers in the rows that are not of the newest image."""
-        self._origin: Origin | None = None
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -408,10 +411,10 @@ class Tracker:
         return object_id
 
     def _network_origin(self) -> Origin:
-        """What a saved memory must fit; made once, since it reads all weights."""
-        if self._origin is None:
-            self._origin = Origin(fingerprint(self._network), self._size)
-        return self._origin
+        """What a saved memory must fit."""
+        if self._network not in _fingerprints:
+            _fingerprints[self._network] = fingerprint(self._network)
+        return Origin(_fingerprints[self._network], self._size)
 
 
 @torch.inference_mode()

@@ -42,6 +42,9 @@ def warm_up(trackers: Sequence[Tracker]) -> None:
         tracker.track(image, stamp)
         for correction in corrections:
             tracker.prompt(correction, object_id=1)
+    saved = tracker.save(1)
+    tracker.remove(1)
+    tracker.load(saved)
     # Images of several cameras come together or not, so each number of them is a size of batch that will be met.
     for count in range(2, 1 + len(trackers)):
         track_together(trackers[:count], [image] * count, [4 + most] * count)

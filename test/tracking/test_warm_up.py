@@ -55,4 +55,8 @@ def test_nothing_is_met_for_the_first_time_once_it_is_warm(
         tracker.prompt(click, object_id=2)
     tracker.choose(1, 0)
     tracker.undo(2)
+    monkeypatch.delattr("sam2_ros.tracking.tracker.fingerprint")  # it has read the weights of a large network
+    saved = tracker.save(1)
+    tracker.remove(1)
+    tracker.load(saved)
     assert kinds == warm
