@@ -202,7 +202,8 @@ class Grasper(Node):
         if tracked.partly_hidden:
             looks.clear()
             return f"something hides a part of object {tracked.id}"
-        looks.append(box_of(tracked)[0])
+        centre, axes, size = box_of(tracked)
+        looks.append(np.vstack((centre, centre + axes.T * size[:, None] / 2)))  # three sides, too: it may turn in place
         if len(looks) < LOOKS or np.ptp(looks, axis=0).max() > STILL:
             return f"object {tracked.id} has not stood still for {LOOKS} images"
         return ""

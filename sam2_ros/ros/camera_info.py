@@ -22,8 +22,9 @@ def to_pinhole(message: CameraInfo, width: int, height: int, *, rectified: bool 
     """The camera of an image of that many pixels.
 
     rectified: take P, which holds for rectified images, and no distortion; else K and D, which hold for raw ones.
-    Binning and the region of interest are taken into account. Raises BadCamera if the message does not say how the
-    camera is calibrated, or speaks of images of another size.
+    Binning and the region of interest are taken into account. P's fourth column, which says where a stereo pair's other
+    camera lies, is not: places are in the frame of the image itself, as depth_image_proc has its clouds. Raises
+    BadCamera if the message does not say how the camera is calibrated, or speaks of images of another size.
     """
     if not message.k[0] and not message.p[0]:
         raise BadCamera("camera_info has no focal length: the camera is not calibrated")

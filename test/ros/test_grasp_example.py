@@ -41,6 +41,14 @@ def _tracked(size: tuple[float, float, float], upright: bool = True, **fields: A
     return TrackedObject(**{**known, **fields})
 
 
+def _turned(size: tuple[float, float, float], degrees: float) -> TrackedObject:
+    """What `_tracked` gives, turned about its own upright axis."""
+    c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+    box = OrientedBox(np.array([0.1, 0.2, 0.9]), UPRIGHT_CAMERA @ turn, np.array(size))
+    return _tracked(size, pose=to_pose(box))
+
+
 def _points(size: tuple[float, float, float]) -> np.ndarray:
     """Of all sides of the box that _tracked has."""
     rng = np.random.default_rng(0)
@@ -144,6 +152,7 @@ def test_it_waits_until_the_object_can_be_grasped(run: Any, publish: Any, graspe
             "not yet: no depth image has come",
         ),
         ({"partly_hidden": True}, "not yet: something hides a part of object 3"),
+        ("turns", "not yet: object 3 has not stood still for 5 images"),
         ({"label": "other"}, "not yet: there is no object 'mug'; the objects are: 3 other"),
         ({}, "object 3 mug"),
     ]
@@ -152,7 +161,7 @@ def test_it_waits_until_the_object_can_be_grasped(run: Any, publish: Any, graspe
         end = time.monotonic() + 60
         while time.monotonic() < end and line not in program.output:
             stamp += 1
-            publish(stamp, _tracked(size, **fields), points)
+            publish(stamp, _turned(size, 10 * stamp) if fields == "turns" else _tracked(size, **fields), points)
             time.sleep(0.1)
         assert line in program.output
     assert program.wait() == 0
