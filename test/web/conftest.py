@@ -50,9 +50,9 @@ class Tracker(Node):
 
     def __init__(self, context: Context) -> None:
         super().__init__("sam2", context=context)
-        newest = QoSProfile(depth=1)
-        self._objects = self.create_publisher(TrackedObjects, "~/objects", newest)
-        self._overlay = self.create_publisher(CompressedImage, "~/overlay/compressed", newest)
+        self._outputs: dict[str, tuple[Any, Any]] = {}
+        """Publishers of objects and overlay, by camera."""
+        self.add_camera("")
         self.asked: list[Any] = []
         self.objects: dict[int, str] = {}
         """Their names, by id."""
@@ -76,36 +76,47 @@ class Tracker(Node):
 
     @property
     def watchers(self) -> int:
-        return int(self._overlay.get_subscription_count())
+        return sum(int(overlay.get_subscription_count()) for _, overlay in self._outputs.values())
+
+    def add_camera(self, name: str) -> None:
+        newest, base = QoSProfile(depth=1), f"~/{name}" if name else "~"
+        self._outputs[name] = (
+            self.create_publisher(TrackedObjects, f"{base}/objects", newest),
+            self.create_publisher(CompressedImage, f"{base}/overlay/compressed", newest),
+        )
+
+    def remove_camera(self, name: str) -> None:
+        for publisher in self._outputs.pop(name):
+            self.destroy_publisher(publisher)
 
     def show(self, seconds: int) -> None:
-        """Publishes a picture with this stamp, whose grey says it, and the objects."""
+        """Publishes a picture with this stamp, whose grey says it, and the objects, for each camera."""
         self.shown = Time(sec=seconds, nanosec=7)
         header = Header(stamp=self.shown, frame_id="optical")
         picture = np.full((240, 320, 3), seconds % 250, np.uint8)
         last = Time(sec=seconds if self.state == TrackedObject.VISIBLE else seconds - 4)
-        self._objects.publish(
-            TrackedObjects(
-                header=header,
-                height=picture.shape[0],
-                width=picture.shape[1],
-                objects=[
-                    TrackedObject(
-                        id=number,
-                        label=label,
-                        state=self.state,
-                        visibility=0.9,
-                        last_seen=last,
-                        **self._mask(number, header),
-                    )
-                    for number, label in list(self.objects.items())  # another thread answers
-                ],
-            )
+        objects = TrackedObjects(
+            header=header,
+            height=picture.shape[0],
+            width=picture.shape[1],
+            objects=[
+                TrackedObject(
+                    id=number,
+                    label=label,
+                    state=self.state,
+                    visibility=0.9,
+                    last_seen=last,
+                    **self._mask(number, header),
+                )
+                for number, label in list(self.objects.items())  # another thread answers
+            ],
         )
         message = encode(picture, header)
         if self.breaks:
             message.data = b"no JPEG"
-        self._overlay.publish(message)
+        for told, overlay in list(self._outputs.values()):
+            told.publish(objects)
+            overlay.publish(message)
 
     def _mask(self, number: int, header: Header) -> dict[str, Any]:
         if number not in self.boxes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -370,6 +370,63 @@ def test_who_looks_at_nothing_is_sent_nothing(page: Page) -> None:
     (rest,) = (handle for handle in page.browser.window_handles if handle != tab)
     page.browser.switch_to.window(rest)
     page.until(lambda: page.tracker.watchers == 1)
+
+
+@pytest.fixture
+def wrist(browser: Any, url: str, tracker: Any, until: Any) -> Iterator[Callable[[str], Page]]:
+    """Opens the page, with what is to stand behind its address, on a tracker whose one camera has this name."""
+    opened = []
+
+    def open_page(fragment: str) -> Page:
+        browser.get("about:blank")  # or only the fragment would change
+        opened.append(Page(browser, f"{url}/{fragment}", tracker, until))
+        return opened[-1]
+
+    tracker.add_camera("wrist")
+    tracker.remove_camera("")
+    yield open_page
+    for page in opened:
+        page.close()
+    for name in ("wrist", "front"):
+        tracker.remove_camera(name)
+    tracker.add_camera("")
+
+
+def looked_at(page: Page) -> str:
+    return str(page.browser.execute_script("return shown?.camera"))
+
+
+def buttons(page: Page) -> list[tuple[str, bool]]:
+    """The cameras that there are buttons for, and whether they are pressed."""
+    found = page.find("cameras").find_elements(by.TAG_NAME, "button")
+    return [(button.text, button.get_attribute("aria-pressed") == "true") for button in found]
+
+
+def test_a_camera_that_comes_later_does_not_take_the_place_of_another(wrist: Any, tracker: Any) -> None:
+    page = wrist("")
+    page.click(100, 60)
+    page.prompted(1)
+    assert looked_at(page) == "wrist" and buttons(page) == []  # an only one needs none
+
+    tracker.add_camera("front")  # before the other one in the list
+    page.until(lambda: buttons(page) == [("front", False), ("wrist", True)])
+    seen = page.stamp
+    page.until(lambda: page.stamp > seen + 3)
+    assert looked_at(page) == "wrist" and page.selected is not None
+    page.click(200, 60)
+    assert [page.asked().camera for _ in range(2)] == ["wrist"] * 2
+
+    page.find("cameras").find_element(by.XPATH, "button[.='front']").click()
+    page.until(lambda: buttons(page) == [("front", True), ("wrist", False)])
+    page.until(lambda: looked_at(page) == "front")
+
+
+def test_the_camera_that_was_chosen_is_looked_at_when_it_comes(wrist: Any, tracker: Any) -> None:
+    page = wrist("#front")
+    assert looked_at(page) == "wrist"
+    tracker.add_camera("front")
+    page.until(lambda: buttons(page) == [("front", True), ("wrist", False)])
+    page.until(lambda: looked_at(page) == "front")
 
 
 def test_it_fits_a_telephone(open_browser: Any, url: str, tracker: Any, until: Any) -> None:
