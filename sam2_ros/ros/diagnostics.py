@@ -15,6 +15,8 @@ from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from rclpy.node import Node
 from std_msgs.msg import Header
 
+from sam2_ros.tracking import FRAMES_PER_SECOND
+
 from .image_input import ImageInput
 from .loading import device_memory
 from .messages import to_nanoseconds
@@ -120,18 +122,26 @@ def judge(
 
 
 def values(
-    recent: Recent, objects: int, age: float | None, memory: int, *, paused: bool, depth_asked: bool = False
+    recent: Recent,
+    objects: int,
+    age: float | None,
+    memory: int,
+    *,
+    history: float,
+    paused: bool,
+    depth_asked: bool = False,
 ) -> dict[str, str]:
     """The numbers by their names.
 
-    paused: by ~/enable. age: seconds since the stamp of the newest tracked image, None if there is none. memory: bytes.
-    depth_asked: whether objects are to be located.
+    age: seconds since the stamp of the newest tracked image, None if there is none. memory: bytes. history: the
+    parameter. paused: by ~/enable. depth_asked: whether objects are to be located.
     """
     counts, half_most = recent.counts, recent.latency or (None, None)
+    rate = counts.tracked / recent.seconds
     return {
         "paused": str(paused).lower(),
         "objects": str(objects),
-        "rate (images/s)": f"{counts.tracked / recent.seconds:.1f}",
+        "rate (images/s)": f"{rate:.1f}",
         "latency p50 (ms)": _number(half_most[0], 1000),
         "latency p99 (ms)": _number(half_most[1], 1000),
         "dropped": str(counts.dropped),
@@ -139,6 +149,7 @@ def values(
         **({"not located": str(counts.unlocated)} if depth_asked else {}),
         "let go while paused": str(counts.ignored),
         "window (s)": f"{recent.seconds:.0f}",
+        "history (s)": f"{history * FRAMES_PER_SECOND / max(rate, FRAMES_PER_SECOND):.2f}",
         "age of the last image (s)": _number(age),
         "device memory (MiB)": f"{memory / 2**20:.0f}",
     }
@@ -187,7 +198,13 @@ class Diagnostics:
         space = stream.space
         level, sentence = judge(recent, stream.objects, self._images.explain_silence, space.unlocated.reason)
         numbers = values(
-            recent, stream.objects, age, device_memory(), paused=not stream.enabled, depth_asked=space.depth_asked
+            recent,
+            stream.objects,
+            age,
+            device_memory(),
+            history=stream.history,
+            paused=not stream.enabled,
+            depth_asked=space.depth_asked,
         )
         status = DiagnosticStatus(
             level=bytes([level]),

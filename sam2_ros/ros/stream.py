@@ -64,7 +64,7 @@ class Stream:
         history: float = 2.0,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
-        """complain: called with one sentence for each image that is refused. history: seconds a click may be late.
+        """complain: called with one sentence for each image that is refused. history: seconds a prompt may come late.
 
         clock: tells nanoseconds on the clock that stamps are of.
         """
@@ -75,6 +75,8 @@ class Stream:
         self.objects = 0
         """How many there are on the newest image."""
         self.space = space
+        self.history = history
+        """Seconds, at up to `FRAMES_PER_SECOND`, for which a prompt may come late."""
         self.masks = RecentMasks(history)
         self.clicks = Clicks(self)
         self.tracker = tracker

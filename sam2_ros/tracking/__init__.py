@@ -11,11 +11,12 @@ from .errors import (
     TrackerError,
     UnknownObject,
 )
-from .tracker import NEW_STREAM, Tracker, track_together
+from .tracker import FRAMES_PER_SECOND, NEW_STREAM, Tracker, track_together
 from .tracks import Prompt, Readings, State, Tracks
 from .warm_up import warm_up
 
 __all__ = [
+    "FRAMES_PER_SECOND",
     "NEW_STREAM",
     "BadImage",
     "BadMemory",

@@ -34,7 +34,7 @@ from .visibility import Thresholds, View
 
 _log = logging.getLogger(__name__)
 
-_FRAMES_PER_SECOND = 30
+FRAMES_PER_SECOND = 30
 """Of the camera at which the history has room for as many seconds as it is asked for."""
 
 NEW_STREAM = 500_000_000
@@ -100,7 +100,7 @@ class Tracker:
         self._capacity = capacity
         self._search_every = search_every
         self._thresholds = Thresholds(show_above, hide_below, lost_after)
-        length = 1 + math.ceil(_FRAMES_PER_SECOND * history)
+        length = 1 + math.ceil(FRAMES_PER_SECOND * history)
         self._history = History(network, size=size, length=length, seconds=history)
         # One row more than objects: what is traced anew is built up there, and takes the old row's place when it is
         # complete. So an error on the way changes nothing.

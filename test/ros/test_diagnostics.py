@@ -101,7 +101,7 @@ def test_one_object_is_no_objects() -> None:
 def test_the_numbers() -> None:
     counts = Counts(tracked=285, refused=1, ignored=2, dropped=14)
 
-    assert values(_recent(counts, (0.0312, 0.0951)), 3, 0.0449, 300 * 2**20, paused=False) == {
+    assert values(_recent(counts, (0.0312, 0.0951)), 3, 0.0449, 300 * 2**20, history=2.0, paused=False) == {
         "paused": "false",
         "objects": "3",
         "rate (images/s)": "28.5",
@@ -111,14 +111,17 @@ def test_the_numbers() -> None:
         "refused": "1",
         "let go while paused": "2",
         "window (s)": "10",
+        "history (s)": "2.00",
         "age of the last image (s)": "0.0",
         "device memory (MiB)": "300",
     }
-    assert (
-        values(_recent(Counts(tracked=9, unlocated=4)), 3, 0.0, 0, paused=False, depth_asked=True)["not located"] == "4"
-    )
-    nothing = values(_recent(Counts(), None), 0, None, 0, paused=True)
+    unlocated = _recent(Counts(tracked=9, unlocated=4))
+    assert values(unlocated, 3, 0.0, 0, history=2.0, paused=False, depth_asked=True)["not located"] == "4"
+    nothing = values(_recent(Counts(), None), 0, None, 0, history=0.25, paused=True)
     assert (nothing["latency p50 (ms)"], nothing["age of the last image (s)"]) == ("", "")
+    assert nothing["history (s)"] == "0.25"
+    # It has room for 30 images a second.
+    assert values(_recent(Counts(tracked=600)), 0, 0.0, 0, history=2.0, paused=False)["history (s)"] == "1.00"
 
 
 def test_without_diagnostic_msgs_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +186,7 @@ def test_what_happens_to_a_camera_is_told(states: list[Any], start: Any, client:
     assert 0 <= float(numbers["latency p50 (ms)"]) <= float(numbers["latency p99 (ms)"]) < 60_000
     assert 0 <= float(numbers["age of the last image (s)"]) < 60
     assert float(numbers["device memory (MiB)"]) > 10
-    assert numbers["refused"] == "0"
+    assert (numbers["refused"], numbers["history (s)"]) == ("0", "2.00")
 
     slow = told(lambda one: "gave way to newer ones" in one.message, colour=GREEN)
     assert slow.level == bytes([Level.WARN])
