@@ -46,6 +46,8 @@ class Report:
     """None where it says nothing."""
     problem: str = ""
     """What is wrong, in a sentence; empty if nothing is, or nothing is known."""
+    history: float | None = None
+    """Seconds, by the images' stamps, for which a prompt can land on an image; None where it says nothing."""
 
 
 class NoTracker(RuntimeError):
@@ -134,9 +136,11 @@ class Client(Node):
     def _hear(self, message: Any) -> None:
         for status in message.status:
             if status.name.startswith(self._status):
-                paused = any((one.key, one.value) == ("paused", "true") for one in status.values)
+                values = {one.key: one.value for one in status.values}
+                paused = values.get("paused") == "true"
+                history = float(values["history (s)"]) if "history (s)" in values else None
                 problem = "" if status.level == DiagnosticStatus.OK or paused else status.message
-                self._reports[status.name] = Report(paused, problem)
+                self._reports[status.name] = Report(paused, problem, history)
 
     def ask(self, service: str, request: Any) -> Future:
         """Calls one of `SERVICES`. Raises NoTracker."""

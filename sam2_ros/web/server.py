@@ -8,6 +8,7 @@ import contextlib
 import json
 import struct
 from collections.abc import Callable, Coroutine, Mapping, Set
+from dataclasses import asdict
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Protocol
@@ -178,7 +179,7 @@ class Viewer:
         before, sent = None, 0.0
         while True:
             report = Report() if self.camera is None else self._tracker.report(self.camera)
-            state = {"cameras": self._tracker.cameras, "paused": report.paused, "problem": report.problem}
+            state = {"cameras": self._tracker.cameras, **asdict(report)}
             if state != before or clock() > sent + _LIFE:
                 before, sent = state, clock()
                 await self._socket.send_json({"type": "state", **state})

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -31,6 +32,11 @@ from sam2_ros.msg import TrackedObject, TrackedObjects
 from sam2_ros.ros.compressed import encode
 from sam2_ros.ros.images import to_message
 from sam2_ros.srv import Prompt, RemoveObject, UndoPrompt
+
+try:
+    from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+except ModuleNotFoundError:
+    DiagnosticArray = None
 
 PATIENCE = 60.0  # seconds; the machine of a test may be busy
 CHROMIUM, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
@@ -53,17 +59,22 @@ class Tracker(Node):
         self._outputs: dict[str, tuple[Any, Any]] = {}
         """Publishers of objects and overlay, by camera."""
         self.add_camera("")
+        self._diagnostics = DiagnosticArray and self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.asked: list[Any] = []
         self.objects: dict[int, str] = {}
         """Their names, by id."""
         self.boxes: dict[int, tuple[int, int, int, int]] = {}
         """x, y, width and height of those that have a mask, all of a box."""
+        self.prompts: Counter[int] = Counter()
+        """How many they have had, by id."""
         self.refuses = ""
         self.state = TrackedObject.VISIBLE
         self.breaks = False
         """Whether pictures are broken."""
         self.shown = Time()
         """The stamp of the newest picture."""
+        self.history: float | None = None
+        """Seconds, as /diagnostics says; None: it says nothing."""
         self._last = 0
         for kind, name, answer in (
             (Prompt, "prompt", self._prompt),
@@ -114,9 +125,18 @@ class Tracker(Node):
         message = encode(picture, header)
         if self.breaks:
             message.data = b"no JPEG"
-        for told, overlay in list(self._outputs.values()):
+        for name, (told, overlay) in list(self._outputs.items()):
             told.publish(objects)
             overlay.publish(message)
+            self._report(name or "camera")
+
+    def _report(self, camera: str) -> None:
+        if self._diagnostics is None:
+            return
+        numbers = {} if self.history is None else {"history (s)": f"{self.history:.2f}"}
+        values = [KeyValue(key=key, value=value) for key, value in numbers.items()]
+        status = DiagnosticStatus(level=DiagnosticStatus.OK, name=f"sam2: {camera}", values=values)
+        self._diagnostics.publish(DiagnosticArray(status=[status]))
 
     def _mask(self, number: int, header: Header) -> dict[str, Any]:
         if number not in self.boxes:
@@ -137,13 +157,17 @@ class Tracker(Node):
                 self._last += 1
             response.object_id = request.object_id or self._last
             self.objects[response.object_id] = request.label or self.objects.get(response.object_id, "")
+            self.prompts[response.object_id] += bool(request.points or request.box)
             if len(request.points) == 1:
                 response.candidates = [TrackedObject(area=area) for area in (100, 250, 40)]
         return response
 
     def _undo(self, request: Any, response: Any) -> Any:
         if self._note(request, response):
-            response.removed = self.objects.pop(request.object_id, None) is not None
+            self.prompts[request.object_id] -= 1
+            response.removed = self.prompts[request.object_id] == 0
+            if response.removed:
+                self.objects.pop(request.object_id)
         return response
 
     def _remove(self, request: Any, response: Any) -> Any:

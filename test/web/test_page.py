@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sam2_ros.msg import TrackedObject
-from sam2_ros.srv import Prompt, RemoveObject
+from sam2_ros.srv import Prompt, RemoveObject, UndoPrompt
 
 by = pytest.importorskip("selenium.webdriver.common.by", reason="selenium is not installed").By
 from selenium.webdriver import ActionChains, Keys  # noqa: E402
@@ -44,6 +44,19 @@ class Page:
     def play(self, plays: bool) -> None:
         """Whether pictures come."""
         (self._plays.set if plays else self._plays.clear)()
+
+    def keep(self, history: float | None) -> None:
+        """Lets the page hear for how long images are kept; None: as it is where no tracker says."""
+        self.tracker.history = history
+        self.play(True)
+        self.until(lambda: self.browser.execute_script("return keeps") == history)  # infinity comes as None
+
+    def pass_time(self, seconds: int) -> None:
+        """Lets the images' clock go on by so many."""
+        self.play(False)
+        then = next(self.seconds) + seconds
+        self.seconds = itertools.count(then)
+        self.play(True)
 
     def close(self) -> None:
         self._ended.set()
@@ -108,9 +121,12 @@ def page(browser: Any, url: str, tracker: Any, until: Any) -> Iterator[Page]:
     tracker.objects.clear()
     tracker.boxes.clear()
     tracker.asked.clear()
+    tracker.prompts.clear()
     tracker.refuses, tracker.state = "", TrackedObject.VISIBLE
     page = Page(browser, url, tracker, until)
     yield page
+    if tracker.history is not None:
+        page.keep(None)
     page.close()
     complaints = [line for line in browser.get_log("browser") if line["level"] == "SEVERE"]
     assert complaints == []
@@ -223,6 +239,53 @@ def test_another_reading_of_a_click(page: Page) -> None:
     page.find("readings").find_elements(by.TAG_NAME, "button")[0].click()
     request = page.asked(Prompt.Request)
     assert (request.object_id, request.candidate, len(request.points)) == (int(page.selected or 0), 2, 0)
+
+
+def test_other_readings_are_offered_while_the_image_is_kept(page: Page) -> None:
+    page.keep(1000)
+    page.click(100, 60)
+    page.asked()
+    page.prompted(1)
+
+    def offered() -> list[bool]:
+        script = "return [...$('readings').querySelectorAll('button')].map((button) => !button.disabled)"
+        return list(page.browser.execute_script(script))
+
+    assert offered() == [True] * 3 and page.text("meant") == "What the click meant:"
+    page.pass_time(500)
+    page.find("readings").find_elements(by.TAG_NAME, "button")[0].click()
+    assert page.asked(Prompt.Request).candidate == 2
+    assert offered() == [True] * 3
+    page.pass_time(500)
+    page.until(lambda: offered() == [False] * 3)
+    assert page.text("meant").startswith("Too late: images are kept for 1000 s.")
+    assert page.find("undo").is_enabled()  # which forgets the object
+
+
+def test_a_correction_can_be_undone_while_its_image_is_kept(page: Page) -> None:
+    page.keep(1000)
+    page.click(100, 60)
+    page.asked()
+    page.prompted(1)
+    number = int(page.selected or 0)
+    for x in (110, 150):
+        page.pass_time(600)
+        page.click(x, 70, key=Keys.SHIFT)
+        page.asked()
+    undo = page.find("undo")
+    assert undo.is_enabled() and undo.get_attribute("title").startswith("Take back the last prompt")
+    page.pass_time(500)
+    undo.click()
+    assert page.asked(UndoPrompt.Request).object_id == number
+    page.until(lambda: not undo.is_enabled())  # since the correction before that is older
+    assert undo.get_attribute("title").startswith("Too late: images are kept for 1000 s.")
+    page.browser.find_element(by.TAG_NAME, "body").send_keys("u")
+    page.until(lambda: page.text("message") == undo.get_attribute("title"))
+    assert not page.tracker.asked
+
+    page.click(190, 70, key=Keys.SHIFT)
+    page.asked()
+    page.until(undo.is_enabled)
 
 
 def test_a_click_on_what_is_selected_says_how_to_start_another_there(page: Page) -> None:

@@ -131,7 +131,9 @@ def test_a_slow_browser_gets_the_newest_picture_and_none_queues() -> None:
 
     async def conversation(client: TestClient, server: Server) -> None:
         socket = await enter(client)
-        assert await socket.receive_json() == {"type": "state", "cameras": [""], "paused": None, "problem": ""}
+        assert await socket.receive_json() == {
+            "type": "state", "cameras": [""], "paused": None, "problem": "", "history": None,
+        }  # fmt: skip
         assert tracker.watched == set()
         await socket.send_json({"type": "camera", "camera": ""})
         tracker.pictures[""] = picture(1)
@@ -188,9 +190,9 @@ def test_cameras_that_come_later_are_told_and_how_they_fare(monkeypatch: pytest.
         tracker.cameras = [""]
         assert (await socket.receive_json())["cameras"] == [""]
         await socket.send_json({"type": "camera", "camera": ""})
-        tracker.reports[""] = Report(paused=True, problem="no image on /camera")
+        tracker.reports[""] = Report(paused=True, problem="no image on /camera", history=1.5)
         told = await socket.receive_json()
-        assert (told["paused"], told["problem"]) == (True, "no image on /camera")
+        assert (told["paused"], told["problem"], told["history"]) == (True, "no image on /camera", 1.5)
 
     talk(tracker, conversation)
 

@@ -15,6 +15,7 @@ const CORRECTIONS = matchMedia("(pointer: coarse)").matches
   : " Shift and click adds to it, a right click takes away.";
 const LIFE = 8000; // ms in which the server says something, if it is only that it is there
 const SURE = 3000; // ms in which a second press forgets all
+const TRAVEL = 0.3; // seconds in which newer images may come to the tracker before a request does
 
 let socket = null;
 let cameras = null; // names; null before the server has said
@@ -22,7 +23,10 @@ let camera = null;
 let wanted = location.hash.slice(1); // the camera that was chosen last; names are letters, digits and _
 let shown = null; // header of the picture that is drawn
 let drawn = null; // that picture
+let newest = 0; // time of the picture that came last: its stamp, in seconds
+let keeps = Infinity; // seconds by that clock for which an image can be prompted on, as far as the tracker says
 let selected = 0; // an object's id, 0 for none
+const prompted = new Map(); // by object's id: times of the pictures of its prompts; 0 for all that were not made here
 let mode = "new";
 let paused = false;
 let settled = 0; // from when on what the tracker says of that is newer than what was asked for here
@@ -89,6 +93,7 @@ function hear(message) {
   if (message.type === "state") {
     const changed = JSON.stringify(cameras) !== JSON.stringify(message.cameras);
     ({ cameras, problem } = message);
+    keeps = message.history ?? Infinity;
     // What is told of it is a second old, and is not told by every tracker.
     if (message.paused !== null && performance.now() > settled) paused = message.paused;
     if (changed) look([wanted, camera].find((name) => cameras.includes(name)) ?? cameras[0] ?? null);
@@ -108,6 +113,7 @@ function look(name) {
   if (camera !== name) {
     shown = drawn = null;
     $("objects").replaceChildren(); // another camera counts its own ids
+    prompted.clear();
     select(0);
   }
   if (name === null) paused = false; // as a tracker is that comes anew
@@ -143,6 +149,7 @@ async function see(data) {
   if (header.camera !== camera) return;
   const now = performance.now();
   pictures = [...pictures, now].filter((time) => now - time < 2000);
+  newest = header.time = header.stamp[0] + header.stamp[1] / 1e9;
   // A picture under the pointer stays while a button is down: what is drawn there is said of it.
   if (press) return;
   const canvas = $("picture");
@@ -159,6 +166,11 @@ async function see(data) {
 }
 
 // --- what is seen ---
+
+// Whether the tracker still has the image of a picture of that time when a request comes to it.
+function kept(time) {
+  return newest - time <= Math.max(0, keeps - TRAVEL);
+}
 
 // The picture, with a frame around what is selected.
 function draw() {
@@ -212,13 +224,24 @@ function describe() {
       : tracker
         ? "Waiting for the first image."
         : "No tracker is to be seen.\nIt may still be starting. If not: ros2 launch sam2_ros track.launch.py");
-  $("undo").disabled = !selected;
+  describeLate();
   for (const button of $("modes").children) {
     button.setAttribute("aria-checked", button.dataset.mode === mode);
     button.disabled = button.dataset.mode !== "new" && !selected;
   }
   write("hint", HINTS[mode] + (mode === "new" && selected ? CORRECTIONS : ""));
   write("pause", paused ? "Go on" : "Pause");
+}
+
+// Whether the last prompt of the selected object can be taken back or meant otherwise: while its image is kept.
+function describeLate() {
+  const times = prompted.get(selected) ?? [];
+  const late = !kept(times.at(-1) || newest);
+  const reason = `Too late: images are kept for ${keeps} s. Pause first to have more time.`;
+  $("undo").disabled = !selected || (late && times.length > 1); // with an only one the object goes
+  $("undo").title = selected && $("undo").disabled ? reason : "Take back the last prompt of the selected object (U)";
+  write("meant", late ? reason : "What the click meant:");
+  for (const button of $("readings").lastElementChild.children) button.disabled = late;
 }
 
 function fit() {
@@ -242,7 +265,11 @@ function element(name, kind = "", text = "") {
 
 function list(objects) {
   const rows = new Map([...$("objects").children].map((row) => [Number(row.dataset.id), row]));
-  for (const [id, row] of rows) if (!objects.some((one) => one.id === id)) row.remove();
+  for (const [id, row] of rows) {
+    if (objects.some((one) => one.id === id)) continue;
+    row.remove();
+    prompted.delete(id);
+  }
   if (selected && !objects.some((one) => one.id === selected) && rows.has(selected)) select(0);
   for (const one of objects) {
     const row = rows.get(one.id) ?? makeRow(one);
@@ -388,7 +415,7 @@ function down(event) {
   pressed = event;
   $("picture").setPointerCapture(event.pointerId);
   const at = place(event);
-  press = { at, on: under(at), stamp: shown.stamp, means: meaning(event), drags: false };
+  press = { at, on: under(at), said: shown, means: meaning(event), drags: false };
 }
 
 function move(event) {
@@ -407,7 +434,7 @@ function move(event) {
 
 function up(event) {
   if (!goesOn(event)) return;
-  const { at, on, stamp, means } = press;
+  const { at, on, said, means } = press;
   const sides = [Math.abs(event.clientX - pressed.clientX), Math.abs(event.clientY - pressed.clientY)];
   // A slip of the hand is no box, which would be about as long and next to nothing wide.
   const drags = press.drags && (Math.min(...sides) >= 3 || Math.max(...sides) > 4 * least());
@@ -421,6 +448,7 @@ function up(event) {
     complain("Select an object first, in the list or by a click on something new.");
     return;
   }
+  const { stamp, time } = said;
   const prompt = { stamp, id: means === "new" ? 0 : selected };
   const before = selected;
   let done = () => {};
@@ -432,6 +460,8 @@ function up(event) {
     done = mark(pressed.clientX, pressed.clientY, means === "subtract");
   }
   ask("prompt", prompt, (answer) => {
+    const earlier = prompt.id ? (prompted.get(prompt.id) ?? [0]) : [];
+    prompted.set(answer.object_id, [...earlier, time]);
     if (selected !== before) return; // by another hand, meanwhile
     select(answer.object_id);
     offer(answer.object_id, drags ? [] : answer.areas, 0);
@@ -480,8 +510,13 @@ function offer(id, areas, taken) {
 const forget = () => selected && ask("remove_object", { id: selected });
 const undo = () => {
   const id = selected;
+  if (id && $("undo").disabled) complain($("undo").title);
+  if ($("undo").disabled) return;
   $("readings").hidden = true;
-  if (id) ask("undo", { id }, (answer) => answer.removed && selected === id && select(0));
+  ask("undo", { id }, (answer) => {
+    prompted.get(id)?.pop();
+    if (answer.removed && selected === id) select(0);
+  });
 };
 const pause = () => {
   const on = paused;
