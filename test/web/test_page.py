@@ -173,6 +173,26 @@ def test_a_box_is_of_the_picture_on_which_it_was_begun(page: Page) -> None:
     assert not page.find("box").is_displayed()
 
 
+def test_a_box_that_takes_long_is_of_the_picture_that_is_seen_at_last(page: Page) -> None:
+    page.keep(1000)
+    canvas = page.find("picture")
+    ActionChains(page.browser).move_to_element_with_offset(canvas, *page.screen(50, 40)).click_and_hold().perform()
+    begun = page.stamp
+    page.until(lambda: page.tracker.shown.sec > begun + 5)
+    assert page.stamp == begun
+    page.pass_time(1000)
+    page.until(lambda: page.stamp > begun)  # on the one before no prompt would land any more
+    seen = page.stamp
+    page.until(lambda: page.tracker.shown.sec > seen + 5)
+    x0, y0 = page.screen(50, 40)
+    x1, y1 = page.screen(200, 150)
+    ActionChains(page.browser).move_by_offset(x1 - x0, y1 - y0).release().perform()
+
+    request = page.asked(Prompt.Request)
+    assert request.stamp.sec == seen >= begun + 1000
+    assert [round(edge) for edge in request.box] == pytest.approx([50, 40, 200, 150], abs=1)
+
+
 def test_what_belongs_to_the_selected_object_and_what_does_not(page: Page) -> None:
     page.click(100, 60)
     first = page.asked().object_id

@@ -33,7 +33,7 @@ let settled = 0; // from when on what the tracker says of that is newer than wha
 let problem = ""; // of the camera, as the tracker sees it
 let heard = 0; // when the server last said something
 let pressed = null; // the event of the latest press
-let press = null; // while its button is down: what it is said of
+let press = null; // while its button is down: what it means
 let asked = 0;
 const answers = new Map(); // by number of the request: what to do with its answer
 let pictures = []; // times of the latest ones
@@ -112,6 +112,7 @@ function hear(message) {
 function look(name) {
   if (camera !== name) {
     shown = drawn = null;
+    release();
     $("objects").replaceChildren(); // another camera counts its own ids
     prompted.clear();
     select(0);
@@ -150,8 +151,8 @@ async function see(data) {
   const now = performance.now();
   pictures = [...pictures, now].filter((time) => now - time < 2000);
   newest = header.time = header.stamp[0] + header.stamp[1] / 1e9;
-  // A picture under the pointer stays while a button is down: what is drawn there is said of it.
-  if (press) return;
+  // While a button is down the picture stays, so that a box can fit what is seen; but not until it would be refused.
+  if (press && kept(shown.time)) return;
   const canvas = $("picture");
   const resized = canvas.width !== image.width || canvas.height !== image.height;
   if (resized) Object.assign(canvas, { width: image.width, height: image.height });
@@ -414,8 +415,7 @@ function down(event) {
   if (soon && distance(event) < least()) return;
   pressed = event;
   $("picture").setPointerCapture(event.pointerId);
-  const at = place(event);
-  press = { at, on: under(at), said: shown, means: meaning(event), drags: false };
+  press = { means: meaning(event), drags: false };
 }
 
 function move(event) {
@@ -434,7 +434,9 @@ function move(event) {
 
 function up(event) {
   if (!goesOn(event)) return;
-  const { at, on, said, means } = press;
+  const { means } = press;
+  const at = place(pressed);
+  const on = under(at);
   const sides = [Math.abs(event.clientX - pressed.clientX), Math.abs(event.clientY - pressed.clientY)];
   // A slip of the hand is no box, which would be about as long and next to nothing wide.
   const drags = press.drags && (Math.min(...sides) >= 3 || Math.max(...sides) > 4 * least());
@@ -448,7 +450,7 @@ function up(event) {
     complain("Select an object first, in the list or by a click on something new.");
     return;
   }
-  const { stamp, time } = said;
+  const { stamp, time } = shown;
   const prompt = { stamp, id: means === "new" ? 0 : selected };
   const before = selected;
   let done = () => {};
