@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from .footprint import fit_sphere, footprint
 from .oriented_box import UPRIGHT_CAMERA, OrientedBox
-from .plane import Plane, find_planes
+from .plane import Plane, find_planes, nearest_plane
 from .ranks import ranked
 from .surface import Surface
 
@@ -33,8 +33,12 @@ def _ball(seen: Surface) -> OrientedBox | None:
     """The cube around a ball, if the points are of one: all of it follows from the part that is seen."""
     points = seen.points[:: max(1, len(seen.points) // _ENOUGH_TO_TELL)]
     centre, radius = fit_sphere(points)
-    middle_off, most_off = ranked(np.abs(np.linalg.norm(points - centre, axis=1) - radius), 0.5, 0.95)
+    off = np.abs(np.linalg.norm(points - centre, axis=1) - radius)
+    middle_off, most_off = ranked(off, 0.5, 0.95)
     if 2 * radius > 1.2 * seen.reach or middle_off > 0.03 * radius or most_off > 0.1 * radius:
+        return None
+    # How far the centre is from a flat face follows from nothing but noise, and the face may be within these limits.
+    if np.sqrt(np.mean(off**2)) > nearest_plane(points).spread:
         return None
     if np.mean(np.einsum("nd,nd->n", points - centre, points) < 0) < 0.95:
         return None  # seen from inside: a bowl

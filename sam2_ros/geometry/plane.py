@@ -62,7 +62,7 @@ def fit_plane(points: Floats, inside: NDArray[np.bool_], tolerance: float, least
     for _ in range(2):
         if np.count_nonzero(inside) < max(_LEAST_POINTS, least):
             return None
-        plane = _least_squares(points[inside])
+        plane = nearest_plane(points[inside])
         inside = np.abs(plane.heights(points)) < tolerance
     return plane
 
@@ -81,7 +81,8 @@ def _largest(points: Floats, tolerance: float) -> NDArray[np.bool_]:
     return np.asarray(inside[:, np.count_nonzero(inside, axis=0).argmax()])
 
 
-def _least_squares(points: Floats) -> Plane:
+def nearest_plane(points: Floats) -> Plane:
+    """The plane nearest to (N, 3) points, by least squares; N at least 3."""
     middle = points.sum(axis=0) / len(points)
     own = points - middle
     variances, axes = np.linalg.eigh(own.T @ own / len(points))

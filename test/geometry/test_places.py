@@ -13,7 +13,7 @@ from sam2_ros.geometry.camera import Pinhole
 from sam2_ros.geometry.depth import DepthImage
 from sam2_ros.geometry.oriented_box import OrientedBox
 from sam2_ros.geometry.places import Place, locate
-from sam2_ros.geometry.surface import surface
+from sam2_ros.geometry.surface import Surface, surface
 
 CAMERA = Pinhole(width=320, height=240, fx=300.0, fy=300.0, cx=159.5, cy=119.5)
 CLOSE, ALIKE = 0.01, 0.2  # a centimetre, and a fifth of the size
@@ -159,6 +159,21 @@ def test_a_ball_in_the_air(scene: Any, camera: Pinhole) -> None:
     assert not place.upright
     np.testing.assert_allclose(place.box.centre, scene.seen((0.0, 0.0, 0.1)), atol=0.001)
     np.testing.assert_allclose(place.box.size, 0.08, rtol=0.03)
+
+
+def test_a_face_with_noise_is_no_ball() -> None:
+    """A square of 10 cm with 0.3 mm of noise: a bulge of 0.08 mm puts the middle of the nearest sphere 11 cm from it.
+
+    Half of the points lie within 3 % of its radius; turned by 45 degrees, the square's box in the image is 14 cm wide.
+    """
+    x, y = (grid.ravel() for grid in np.meshgrid(np.linspace(-0.0475, 0.0475, 20), np.linspace(-0.0475, 0.0475, 20)))
+    noise = np.where(np.indices((20, 20)).sum(axis=0).ravel() % 2, 0.0003, -0.0003)
+    points = np.stack((x, y, 1.0 + 0.0185 * (x * x + y * y) + noise), axis=1)
+    seen = Surface(points, np.zeros((0, 3)), np.zeros((400, 2), np.intp), None, False, reach=0.2, spacing=0.005)
+
+    size = fitted_box(seen).size
+
+    np.testing.assert_allclose(sorted(size), [0.0007, 0.095, 0.095], atol=0.0005)
 
 
 def test_the_points_are_in_the_box(scene: Any, camera: Pinhole) -> None:
