@@ -63,7 +63,8 @@ def surface(
     neighbour's say. Of an object whose box has more than 12000 pixels every second, third, ... row and column is taken.
 
     What the mask's edge picks up of the background is dropped: the plane below the object, what lies further from the
-    object's median depth than the object looks large, and what a jump in depth parts from the mask's inside.
+    object's median depth than the object looks large and the plane is below it, and what a jump in depth parts from
+    the mask's inside.
     Raises NotLocated where too little is left.
     """
     window = Window.around(mask, box, depth, camera)
@@ -76,6 +77,9 @@ def surface(
     support = _support(points, points_around(box, taken, depth, camera), reach, hint)
     raised = np.ones(core.shape, bool)
     if support is not None:
+        # Seen from above it may go down to the plane, which is further than a slim thing looks large.
+        (height,) = ranked(support.heights(points), 0.5)
+        near |= window.known & (window.depth > middle) & (window.depth <= middle + reach - height * support.normal[2])
         raised = window.heights(support) > support.clearance
         if np.count_nonzero(core & raised) < _FLAT * np.count_nonzero(core):
             raised[:], near = True, core  # the mask alone says where a flat object ends

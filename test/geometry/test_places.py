@@ -96,6 +96,17 @@ def test_a_tall_thing_near_the_camera_keeps_its_height(scene: Any, camera: Pinho
     assert place.box.size[2] == pytest.approx(size[2], rel=0.2)
 
 
+@pytest.mark.parametrize("elevation", [70.0, 75.0, 80.0])
+def test_a_slim_thing_seen_steeply_keeps_its_height(scene: Any, camera: Pinhole, elevation: float) -> None:
+    """Its foot is further behind its top, 15 cm, than it looks large, some 10 cm."""
+    scene = scene(elevation=elevation, distance=0.5)
+    scene.box((0.0, 0.0, 0.08), (0.05, 0.05, 0.16))
+
+    (place,) = _locate(scene, camera)
+
+    _check(place.box, scene, (0.0, 0.0, 0.08), (0.05, 0.05, 0.16))
+
+
 def test_a_box_above_the_table_does_not_reach_down_to_it(scene: Any, camera: Pinhole) -> None:
     scene = scene(elevation=30.0)
     scene.box((0.0, 0.0, 0.16), (0.10, 0.06, 0.12))
