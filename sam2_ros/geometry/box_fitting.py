@@ -10,14 +10,13 @@ from .footprint import fit_sphere, footprint
 from .oriented_box import UPRIGHT_CAMERA, OrientedBox
 from .plane import Plane, find_planes, nearest_plane
 from .ranks import ranked
-from .surface import Surface
+from .surface import STEEP, Surface
 
 Floats = NDArray[np.float64]
 
 _ENOUGH_TO_TELL = 400  # points that tell whether a thing is a ball
 _ENOUGH_TO_FIT = 3000  # points that tell how wide it is
 _THINNEST = 0.001  # metres
-_STEEP = 2.0  # tangent of the angle from which on depth may jump along a side
 _COARSEST = 0.02  # metres, between rows of points of an object's top that is seen at a glancing angle
 
 
@@ -62,7 +61,7 @@ def _upright(seen: Surface, plane: Plane) -> OrientedBox:
     # A near thing's sides lie more steeply below the camera than its middle, which is that of its top by then.
     sides = seen.steep.mean(axis=0) if len(seen.steep) else middle
     steepest = max(tangent, _tangent(float(np.linalg.norm((sides / np.linalg.norm(sides)) @ directions))))
-    points = np.concatenate((seen.points, seen.steep)) if steepest > _STEEP else seen.points
+    points = np.concatenate((seen.points, seen.steep)) if steepest > STEEP else seen.points
     bottom, top = ranked(plane.heights(points), 0.005, 0.995)
     # If the object stands on the plane, its lowest visible point hides the rest of its foot; if it does not, the plane
     # is seen below that point, and the higher it is the further behind: on the line of sight past the near edge, which

@@ -16,6 +16,8 @@ from .window import Box, Mask, Window, points_around, shrunk, widened
 
 Floats = NDArray[np.float64]
 
+STEEP = 2.0
+"""Tangent of the angle from which on depth may jump along an upright side."""
 _LEAST_PIXELS = 60
 _LEAST_SHARE = 0.2
 _FLAT = 0.2  # an object of which a smaller share rises above the surface that it lies on is flat
@@ -97,18 +99,19 @@ def surface(
     )
 
 
-def _jump(window: Window, middle: float, support: Plane | None) -> float:
-    """Metres in depth among three neighbouring pixels from which on they are not of one surface."""
+def _jump(window: Window, middle: float, support: Plane | None) -> NDArray[np.float32]:
+    """(h, w) metres in depth among three neighbouring pixels from which on they are not of one surface."""
     least = 0.015 + 0.01 * middle
     if support is None:
-        return least
+        return np.full(window.depth.shape, least, np.float32)
     # The object's top may be seen at as glancing an angle as the surface below it: depth then grows from row to row by
-    # the height of a pixel over the tangent of that angle.
-    height, width = window.mask.shape
-    x, y = (float(value) for value in window.rays[height // 2, width // 2])
-    sine = -float(support.normal @ (x, y, 1.0)) / float(np.sqrt(x * x + y * y + 1))
-    tangent = sine / float(np.sqrt(max(1e-6, 1 - sine * sine)))
-    return float(np.clip(4 * window.pixel * middle / max(tangent, 0.01), least, _STEEPEST))
+    # the height of a pixel over the tangent of that angle. Along an upright side it grows by the height times it, to a
+    # neighbour across by the root of 2 as much, and along a side that is turned half away by that root once more.
+    normal = support.normal.astype(np.float32)
+    sine = -(window.rays @ normal[:2] + normal[2]) / np.sqrt((window.rays**2).sum(axis=2) + 1)
+    tangent = np.maximum(sine / np.sqrt(np.maximum(1e-6, 1 - sine * sine)), 0.01)
+    growth = np.maximum(1 / tangent, np.minimum(tangent, STEEP)) * window.depth * window.pixel
+    return np.asarray(np.clip(4 * growth, least, _STEEPEST), np.float32)
 
 
 def _core(window: Window, rim: int) -> Mask:
@@ -152,7 +155,7 @@ def _lowest(points: Floats, plane: Plane) -> float | None:
     return lower if low > -plane.clearance else None
 
 
-def _parts(window: Window, core: Mask, allowed: Mask, jump: float, deeper: float) -> tuple[Mask, Mask]:
+def _parts(window: Window, core: Mask, allowed: Mask, jump: NDArray[np.float32], deeper: float) -> tuple[Mask, Mask]:
     """Of the pixels that may be the object's those that are, and others, along jumps in depth, that may be of a side.
 
     Where depth jumps they fall into parts. The object's are the part with the most of the core, those with a twentieth
@@ -195,7 +198,7 @@ def _side(rough: Mask, core: Mask, rim: int) -> Mask:
     return rough & widened(shrunk(rough & core, 1), rim)
 
 
-def _is_hidden(window: Window, seen: Mask, raised: Mask, rim: int, jump: float) -> bool:
+def _is_hidden(window: Window, seen: Mask, raised: Mask, rim: int, jump: NDArray[np.float32]) -> bool:
     """Whether pixels around the object, also those in its mask's rim, are nearer than its edge beside them.
 
     raised: what is not of the plane below, which is nearer than the object where it begins.

@@ -107,6 +107,16 @@ def test_a_slim_thing_seen_steeply_keeps_its_height(scene: Any, camera: Pinhole,
     _check(place.box, scene, (0.0, 0.0, 0.08), (0.05, 0.05, 0.16))
 
 
+def test_sides_that_are_turned_half_away_count_in_a_coarse_image(scene: Any, camera: Pinhole) -> None:
+    """Every second row is looked at, 3 mm apart; from one to the next depth grows by 6 mm, and by 7 mm sideways."""
+    scene = scene(elevation=62.0, distance=0.55)
+    scene.box((0.0, 0.0, 0.1), (0.1, 0.1, 0.2), yaw=45.0)
+
+    (place,) = _locate(scene, camera)
+
+    _check(place.box, scene, (0.0, 0.0, 0.1), (0.1, 0.1, 0.2))
+
+
 def test_a_box_above_the_table_does_not_reach_down_to_it(scene: Any, camera: Pinhole) -> None:
     scene = scene(elevation=30.0)
     scene.box((0.0, 0.0, 0.16), (0.10, 0.06, 0.12))
