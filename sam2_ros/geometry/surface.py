@@ -86,11 +86,11 @@ def surface(
         if np.count_nonzero(core & raised) < _FLAT * np.count_nonzero(core):
             raised[:], near = True, core  # the mask alone says where a flat object ends
     jump = _jump(window, middle, support)
-    seen, rough = _parts(window, core, window.mask & near & raised, jump, 0.1 * reach)
+    seen, others = _parts(window, core, window.mask & near & raised, jump, 0.1 * reach)
     rows, columns = np.nonzero(seen)
     return Surface(
         points=window.points(rows, columns),
-        steep=window.points(*np.nonzero(_side(rough, core, rim))),
+        steep=window.points(*np.nonzero(_side(others, core, rim))),
         pixels=window.image_pixels(rows, columns),
         support=support,
         partly_hidden=_touches_edge(box, mask.shape) or _is_hidden(window, seen, raised, rim, jump),
@@ -156,7 +156,7 @@ def _lowest(points: Floats, plane: Plane) -> float | None:
 
 
 def _parts(window: Window, core: Mask, allowed: Mask, jump: NDArray[np.float32], deeper: float) -> tuple[Mask, Mask]:
-    """Of the pixels that may be the object's those that are, and others, along jumps in depth, that may be of a side.
+    """Of the pixels that may be the object's those that are, and the others, which may be of a side.
 
     Where depth jumps they fall into parts. The object's are the part with the most of the core, those with a twentieth
     as much, and those that lie as deep as the first and are no crumbs, as a handle is. The background at the mask's
@@ -186,16 +186,16 @@ def _parts(window: Window, core: Mask, allowed: Mask, jump: NDArray[np.float32],
     )
     if np.count_nonzero(seen) < _LEAST_PIXELS:
         raise NotLocated(f"{np.count_nonzero(seen)} pixels of the object have depth that fits; {_LEAST_PIXELS} must")
-    return seen, allowed & ~smooth & ~seen
+    return seen, allowed & ~seen
 
 
-def _side(rough: Mask, core: Mask, rim: int) -> Mask:
-    """Of the pixels along jumps in depth those of a side that is seen from above.
+def _side(others: Mask, core: Mask, rim: int) -> Mask:
+    """Of the pixels that are of no part of the object those of a side that is seen from above.
 
-    There depth goes on jumping from pixel to pixel; between two surfaces a pixel or two do so, which mix them, and in
-    the mask's rim there may be more.
+    There depth goes on jumping from pixel to pixel, or from one small piece of the side to the next; between two
+    surfaces a pixel or two do so, which mix them, and in the mask's rim there may be more.
     """
-    return rough & widened(shrunk(rough & core, 1), rim)
+    return others & widened(shrunk(others & core, 1), rim)
 
 
 def _is_hidden(window: Window, seen: Mask, raised: Mask, rim: int, jump: NDArray[np.float32]) -> bool:

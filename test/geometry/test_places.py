@@ -117,6 +117,21 @@ def test_sides_that_are_turned_half_away_count_in_a_coarse_image(scene: Any, cam
     _check(place.box, scene, (0.0, 0.0, 0.1), (0.1, 0.1, 0.2))
 
 
+@pytest.mark.parametrize("elevation, yaw", [(68.0, 45.0), (75.0, 20.0)])
+def test_pieces_of_a_side_between_jumps_count(scene: Any, camera: Pinhole, elevation: float, yaw: float) -> None:
+    """Where depth is unknown for a fifth of the pixels, a side seen steeply falls into small pieces."""
+    scene = scene(elevation=elevation, distance=0.6)
+    scene.box((0.0, 0.0, 0.09), (0.10, 0.06, 0.18), yaw=yaw)
+    depth, labels = scene.render()
+    depth[np.random.default_rng(0).random(depth.shape) < 0.2] = 0.0
+    masks = (labels == 1)[None]
+
+    (place,) = locate(masks, _boxes(masks), DepthImage(depth.astype(np.float32), 1.0), camera)
+
+    assert isinstance(place, Place)
+    _check(place.box, scene, (0.0, 0.0, 0.09), (0.10, 0.06, 0.18))
+
+
 def test_a_box_above_the_table_does_not_reach_down_to_it(scene: Any, camera: Pinhole) -> None:
     scene = scene(elevation=30.0)
     scene.box((0.0, 0.0, 0.16), (0.10, 0.06, 0.12))
