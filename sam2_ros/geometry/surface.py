@@ -66,8 +66,7 @@ def surface(
 
     What the mask's edge picks up of the background is dropped: the plane below the object, what lies further from the
     object's median depth than the object looks large and the plane is below it, and what a jump in depth parts from
-    the mask's inside.
-    Raises NotLocated where too little is left.
+    the mask's inside. Raises NotLocated where too little is left.
     """
     window = Window.around(mask, box, depth, camera)
     rim = int(np.clip(round(0.03 * np.sqrt(np.count_nonzero(window.mask))), 1, 5))
