@@ -33,6 +33,13 @@ class Frame:
         """Height and width of what regions are cut out of, in pixels."""
         return (self.height, self.width) if self.image is None else (self.image.shape[1], self.image.shape[2])
 
+    def kept(self) -> Frame:
+        """The same with tensors of its own, which are there as long as it is."""
+        features, image = self.features, self.image
+        if features is not None:
+            features = Features(features.fine.clone(), features.middle.clone(), features.top.clone())
+        return replace(self, features=features, image=None if image is None else image.clone())
+
 
 class History:
     """Up to `length` of the newest frames of one stream, in tensors that are allocated once.
@@ -119,6 +126,14 @@ class History:
         """Forgets the frames; their numbers are not used again."""
         self._frames.clear()
         self._eve = None
+
+    def holds(self, number: int) -> bool:
+        """Whether the frame of this number can be found."""
+        return number in self._frames
+
+    def since(self, number: int) -> list[Frame]:
+        """Those from this number on that can be found."""
+        return [frame for frame in self._frames.values() if frame.number >= number]
 
     def at(self, number: int) -> Frame:
         """A frame that can be found."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .errors import StampUnavailable
 from .tracks import Prompt
@@ -49,6 +49,12 @@ class ObjectRecord:
         began = self.began if self.began is not None and self.began < frame else None
         views = {number: view for number, view in self.views.items() if number < frame}
         return ObjectRecord(self.row, began, self.since, self.made, list(self.prompts), views)
+
+    def bridge(self, frame: int) -> None:
+        """Lets the newest view be that before a frame, where the images between are gone."""
+        if self.began is not None and frame - 1 not in self.views:
+            # Their motion cannot be followed.
+            self.views[frame - 1] = replace(self.views[max(self.views)], close_up=None)
 
     def add(self, frame: int, prompt: Prompt, others: tuple[View, ...]) -> None:
         """others: as in `PromptEntry`."""

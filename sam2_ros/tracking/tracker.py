@@ -21,8 +21,9 @@ from sam2_ros.network import Features, Sam2, fingerprint
 
 from .errors import BadImage, BadMemory, CapacityExceeded, LateImage, StampUnavailable, UnknownObject
 from .history import Frame, History
+from .last_prompt import LastPrompt
 from .memory import MemoryBank
-from .objects import ObjectRecord
+from .objects import ObjectRecord, PromptEntry
 from .outputs import Outputs
 from .prompting import Prompting
 from .prompts import check
@@ -116,6 +117,7 @@ class Tracker:
         self._objects: dict[int, ObjectRecord] = {}
         self._free_rows = list(range(rows))
         self._next_id = 1
+        self._last_prompt: LastPrompt | None = None
         self._torn = False
         """Whether an error of the device has left answers in the rows that are not of the newest image."""
 
@@ -161,38 +163,54 @@ class Tracker:
         if object_id is None:
             self._check_room()
         record.add(frame.number, prompt, self._in_view(frame, but=object_id))
-        return self._retrace(object_id, record, frame.number)
+        last = LastPrompt.of(object_id or self._next_id, record, frame, self._bank)
+        answer = self._retrace(object_id, record, frame)
+        self._last_prompt = last
+        return answer
 
     @torch.inference_mode()
     def choose(self, object_id: int, candidate: int) -> Tracks:
         """Takes another reading of an object's last prompt, which was a single click; otherwise as `prompt`.
 
-        candidate: 0 the best, 1 the next, 2 the last. Raises UnknownObject, BadPrompt or StampUnavailable.
+        candidate: 0 the best, 1 the next, 2 the last. Raises UnknownObject or BadPrompt, or StampUnavailable if that
+        prompt is older than the history and was not the tracker's last one in `TAKEN_BACK` seconds. After the history
+        it is as if the camera had sent no image between.
         """
-        record = self._known(object_id)
-        entry = record.last(object_id)
-        frame = self._history.at(entry.frame)
+        record, entry, frame, last = self._before_last(object_id)
         prompt = check(replace(entry.prompt, candidate=candidate), frame.height, frame.width, begins=False)
-        record = record.forked(entry.frame)
-        record.take_last(object_id)
         record.add(entry.frame, prompt, entry.others)
-        return self._retrace(object_id, record, entry.frame)
+        return self._retrace(object_id, record, frame, last)
 
     @torch.inference_mode()
     def undo(self, object_id: int) -> Tracks:
         """Leaves everything as if an object's last prompt had not been made. One that had no other is removed.
 
-        Returns the object as it then is on the newest image, or no object. Raises UnknownObject, or StampUnavailable
-        if there were other prompts and the last one's image is older than the history.
+        Returns the object as it then is on the newest image, or no object. Raises UnknownObject, or, if there were
+        other prompts, StampUnavailable as `choose`.
         """
         record = self._known(object_id)
         if record.made == 1 and not record.loaded:
             self.remove(object_id)
             return self.current().none()
-        frame = record.last(object_id).frame
-        record = record.forked(frame)
-        record.take_last(object_id)
-        return self._retrace(object_id, record, frame)
+        record, _, frame, last = self._before_last(object_id)
+        answer = self._retrace(object_id, record, frame, last)
+        self._forget_last(object_id)
+        return answer
+
+    def _before_last(self, object_id: int) -> tuple[ObjectRecord, PromptEntry, Frame, LastPrompt | None]:
+        """An object without its last prompt, that prompt, the image that it lies on, and what it is taken back by if it
+        is not the history. Raises UnknownObject or StampUnavailable."""
+        record, last = self._known(object_id), self._last_prompt
+        if last is None or not last.serves(object_id, self._history):
+            frame, last = self._history.at(record.last(object_id).frame), None
+        else:
+            record, frame = last.record, last.frame
+        record = record.forked(frame.number)
+        return record, record.take_last(object_id), frame, last
+
+    def _forget_last(self, object_id: int) -> None:
+        if self._last_prompt is not None and self._last_prompt.object_id == object_id:
+            self._last_prompt = None
 
     @torch.inference_mode()
     def preview(self, prompt: Prompt, *, stamp: int | None = None) -> Readings:
@@ -219,6 +237,7 @@ class Tracker:
         """Forgets an object; its id is not used again. Raises UnknownObject."""
         self._free_rows.append(self._known(object_id).row)
         del self._objects[object_id]
+        self._forget_last(object_id)
 
     def reset(self) -> None:
         """Forgets all objects. Ids go on rising, and the images of the history can still be prompted."""
@@ -358,40 +377,48 @@ class Tracker:
         """Whether a mask of the whole image is not believed of an object; view: of it on the frame before."""
         return self._thresholds.state(view, frame.stamp) == State.LOST and view.share < _SMALL
 
-    def _retrace(self, object_id: int | None, record: ObjectRecord, start: int) -> Tracks:
+    def _retrace(
+        self, object_id: int | None, record: ObjectRecord, start: Frame, last: LastPrompt | None = None
+    ) -> Tracks:
         """As `_trace`. Returns the object alone, with the readings of the last prompt that was made on that frame."""
-        object_id, readings = self._trace(object_id, record, start)
+        object_id, readings = self._trace(object_id, record, start, last)
         return replace(self.current().only(object_id), readings=readings)
 
     def _make_whole(self) -> None:
         """Finds the objects on the newest image once more, if an error of the device has torn what was known of it."""
         if self._torn:
-            newest = self._history.newest.number
+            newest = self._history.newest
             for object_id in self.ids:
-                self._trace(object_id, self._objects[object_id].forked(newest), newest)
+                self._trace(object_id, self._objects[object_id].forked(newest.number), newest)
             self._torn = False
 
-    def _trace(self, object_id: int | None, record: ObjectRecord, start: int) -> tuple[int, Readings | None]:
+    def _trace(
+        self, object_id: int | None, record: ObjectRecord, start: Frame, last: LastPrompt | None = None
+    ) -> tuple[int, Readings | None]:
         """Goes through the frames from `start` on again, with the prompts that the record has for them.
 
-        record: forked from the object's; it takes its place when all has gone well. Returns the object's id and the
-        readings of the last prompt that was made on the frame `start`.
+        record: forked from the object's; it takes its place when all has gone well. last: where the history no longer
+        holds the frame, what does. Returns the object's id and the readings of the last prompt that was made on the
+        frame `start`.
         """
         old_row, record.row = record.row, self._free_rows[0]
         self._bank.clear(record.row)
-        if record.began is not None:
+        if last is not None and last.remembered is not None:
+            self._bank.restore(record.row, start.number, last.remembered)
+        elif record.began is not None:
             self._bank.copy(old_row, record.row)
-            self._bank.forget_from(record.row, start)
+            self._bank.forget_from(record.row, start.number)
         readings = None
-        for number in range(start, self._history.next_number):
-            frame, entries = self._history.at(number), record.prompts_on(number)
+        for frame in [*([] if last is None else [start]), *self._history.since(start.number)]:
+            number, entries = frame.number, record.prompts_on(frame.number)
+            record.bridge(number)
             if entries:
                 view = None if record.began is None else record.views[number - 1]
                 prompts, others = [entry.prompt for entry in entries], entries[-1].others
                 wary = view is not None and self._doubts_whole(view, frame)
                 answer = self._propagation.prompt(record.row, frame, prompts, view, others, wary=wary)
                 record.began = number if record.began is None else record.began
-                readings = answer if number == start else readings
+                readings = answer if number == start.number else readings
             elif record.began is not None:
                 self._follow([record], frame)
             else:

@@ -258,8 +258,8 @@ def test_undo_goes_back_prompt_by_prompt_until_the_history_ends(tracker: Tracker
     tracker.undo(1)
     tracker.undo(1)
     assert tracker.save(1) == plain != before
-    assert tracker.prompt(BOX).ids == (2,)
     tracker.prompt(BOX, object_id=1)
+    assert tracker.prompt(BOX).ids == (2,), "the last one of all"
     for number in range(22, 40):
         tracker.track(image(number), number * PERIOD)
     with pytest.raises(StampUnavailable, match="the last prompt of object 1 is no longer held"):
