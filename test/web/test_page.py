@@ -12,6 +12,7 @@ import pytest
 
 from sam2_ros.msg import TrackedObject
 from sam2_ros.srv import Prompt, RemoveObject, UndoPrompt
+from sam2_ros.tracking.last_prompt import TAKEN_BACK
 
 by = pytest.importorskip("selenium.webdriver.common.by", reason="selenium is not installed").By
 from selenium.webdriver import ActionChains, Keys  # noqa: E402
@@ -278,7 +279,7 @@ def test_other_readings_are_offered_while_the_image_is_kept(page: Page) -> None:
     assert offered() == [True] * 3
     page.pass_time(500)
     page.until(lambda: offered() == [False] * 3)
-    assert page.text("meant").startswith("Too late: images are kept for 1000 s.")
+    assert page.text("meant").startswith("Too late: there are 1000 s for that.")
     assert page.find("undo").is_enabled()  # which forgets the object
 
 
@@ -298,7 +299,7 @@ def test_a_correction_can_be_undone_while_its_image_is_kept(page: Page) -> None:
     undo.click()
     assert page.asked(UndoPrompt.Request).object_id == number
     page.until(lambda: not undo.is_enabled())  # since the correction before that is older
-    assert undo.get_attribute("title").startswith("Too late: images are kept for 1000 s.")
+    assert undo.get_attribute("title").startswith("Too late: there are 1000 s for that.")
     page.browser.find_element(by.TAG_NAME, "body").send_keys("u")
     page.until(lambda: page.text("message") == undo.get_attribute("title"))
     assert not page.tracker.asked
@@ -306,6 +307,35 @@ def test_a_correction_can_be_undone_while_its_image_is_kept(page: Page) -> None:
     page.click(190, 70, key=Keys.SHIFT)
     page.asked()
     page.until(undo.is_enabled)
+
+
+@pytest.mark.parametrize("another", [False, True])
+def test_the_last_prompt_of_all_can_be_taken_back_for_longer(another: bool, page: Page) -> None:
+    page.keep(2)
+    page.click(60, 60)
+    page.asked()
+    page.prompted(1)
+    page.click(70, 60, key=Keys.SHIFT)
+    page.asked()
+    if another:
+        page.click(200, 60)
+        page.asked()
+        page.prompted(2)
+        page.rows[0].click()
+    page.play(False)
+    undo, then = page.find("undo"), page.stamp
+
+    def show(seconds: int) -> None:
+        """The picture so long after the one that was prompted last."""
+        page.tracker.show(then + seconds)
+        page.until(lambda: page.stamp == then + seconds)
+
+    show(round(TAKEN_BACK) - 5)
+    assert undo.is_enabled() == (not another)
+    show(round(TAKEN_BACK))
+    assert not undo.is_enabled()
+    seconds = 2 if another else round(TAKEN_BACK)
+    assert undo.get_attribute("title").startswith(f"Too late: there are {seconds} s for that.")
 
 
 def test_a_click_on_what_is_selected_says_how_to_start_another_there(page: Page) -> None:

@@ -15,6 +15,7 @@ const CORRECTIONS = matchMedia("(pointer: coarse)").matches
   : " Shift and click adds to it, a right click takes away.";
 const LIFE = 8000; // ms in which the server says something, if it is only that it is there
 const SURE = 3000; // ms in which a second press forgets all
+const TAKEN_BACK = 15; // seconds in which the prompt that was made last on a camera can be taken back or meant otherwise
 const TRAVEL = 0.3; // seconds in which newer images may come to the tracker before a request does
 
 let socket = null;
@@ -26,6 +27,7 @@ let drawn = null; // that picture
 let newest = 0; // time of the picture that came last: its stamp, in seconds
 let keeps = Infinity; // seconds by that clock for which an image can be prompted on, as far as the tracker says
 let selected = 0; // an object's id, 0 for none
+let last = 0; // the object that was prompted last, 0 for none
 const prompted = new Map(); // by object's id: times of the pictures of its prompts; 0 for all that were not made here
 let mode = "new";
 let paused = false;
@@ -169,8 +171,8 @@ async function see(data) {
 // --- what is seen ---
 
 // Whether the tracker still has the image of a picture of that time when a request comes to it.
-function kept(time) {
-  return newest - time <= Math.max(0, keeps - TRAVEL);
+function kept(time, seconds = keeps) {
+  return newest - time <= Math.max(0, seconds - TRAVEL);
 }
 
 // The picture, with a frame around what is selected.
@@ -234,11 +236,12 @@ function describe() {
   write("pause", paused ? "Go on" : "Pause");
 }
 
-// Whether the last prompt of the selected object can be taken back or meant otherwise: while its image is kept.
+// Whether the last prompt of the selected object can be taken back or meant otherwise.
 function describeLate() {
   const times = prompted.get(selected) ?? [];
-  const late = !kept(times.at(-1) || newest);
-  const reason = `Too late: images are kept for ${keeps} s. Pause first to have more time.`;
+  const seconds = selected === last ? Math.max(keeps, TAKEN_BACK) : keeps;
+  const late = !kept(times.at(-1) || newest, seconds);
+  const reason = `Too late: there are ${seconds} s for that. Pause first to have more time.`;
   $("undo").disabled = !selected || (late && times.length > 1); // with an only one the object goes
   $("undo").title = selected && $("undo").disabled ? reason : "Take back the last prompt of the selected object (U)";
   write("meant", late ? reason : "What the click meant:");
@@ -464,6 +467,7 @@ function up(event) {
   ask("prompt", prompt, (answer) => {
     const earlier = prompt.id ? (prompted.get(prompt.id) ?? [0]) : [];
     prompted.set(answer.object_id, [...earlier, time]);
+    last = answer.object_id;
     if (selected !== before) return; // by another hand, meanwhile
     select(answer.object_id);
     offer(answer.object_id, drags ? [] : answer.areas, 0);
@@ -517,6 +521,7 @@ const undo = () => {
   $("readings").hidden = true;
   ask("undo", { id }, (answer) => {
     prompted.get(id)?.pop();
+    if (last === id) last = 0; // what was prompted before it was not the last of all
     if (answer.removed && selected === id) select(0);
   });
 };
