@@ -14,6 +14,7 @@ from std_msgs.msg import Header
 
 from sam2_ros.ros.images import to_message
 from sam2_ros.ros.messages import to_prompt_call, to_time
+from sam2_ros.ros.report import Counts
 from sam2_ros.ros.stream import Stream
 from sam2_ros.srv import Prompt
 from sam2_ros.tracking import Readings, StampUnavailable, State, Tracks
@@ -147,22 +148,23 @@ def test_an_error_is_raised_with_the_next_image_and_by_whatever_comes_then(strea
     assert stream.counts.tracked == 0
 
 
-def test_images_are_counted_in_two_threads_at_once(stream: Stream, gate: Gate) -> None:
-    """What is refused in one, and what goes out in the other."""
-    count = 300
-    gate.passes.release(count)
+def test_images_are_counted_in_two_threads_at_once(stream: Stream, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is refused in one, and what goes out in the other while that is counted."""
+    gate.passes.release()
+    others: list[threading.Thread] = []
 
-    def refuse() -> None:
-        for _ in range(20 * count):
-            stream.refuse("it cannot be read")
+    def interrupted(counts: Counts, **changes: Any) -> Counts:
+        if not others:
+            _publish(stream, 1)
+            others.append(threading.Thread(target=stream.finish))
+            others[0].start()
+            others[0].join(0.2)
+        return replace(counts, **changes)
 
-    refusing = threading.Thread(target=refuse)
-    refusing.start()
-    for stamp in range(count):
-        _publish(stream, stamp)
-    refusing.join(PATIENCE)
-    stream.finish()
-    assert (stream.counts.tracked, stream.counts.refused) == (count, 20 * count)
+    monkeypatch.setattr("sam2_ros.ros.stream.replace", interrupted)
+    stream.refuse("it cannot be read")
+    others[0].join(PATIENCE)
+    assert (stream.counts.tracked, stream.counts.refused) == (1, 1)
 
 
 def test_nothing_is_left_when_it_is_closed(stream: Stream, gate: Gate) -> None:
