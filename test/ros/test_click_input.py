@@ -7,11 +7,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from geometry_msgs.msg import Point
+from geometry_msgs.msg import Point, PointStamped
+from std_msgs.msg import Header
 
 from sam2_ros.ros.click_input import _WAITING, ClickInput
+from sam2_ros.ros.messages import to_time
 from sam2_ros.ros.transforms import TransformBuffer
-from sam2_ros.ros.worker import NoAnswer
+from sam2_ros.ros.worker import Early, NoAnswer
+
+NEWEST = 5_000_000_000
+"""Stamp of the newest image."""
 
 
 class Hand:
@@ -21,19 +26,31 @@ class Hand:
         self.waiting: list[Callable[[], None]] = []
         self.lines: list[str] = []
         self.stopped = False
-        handlers: dict[str, Callable[[Point], None]] = {}
+        handlers: dict[str, Callable[[Any], None]] = {}
         node: Any = SimpleNamespace(
             create_subscription=lambda kind, topic, handler, *_, **__: handlers.update({topic: handler})
         )
         logger: Any = SimpleNamespace(info=self._log, warning=self._log)
-        stream: Any = SimpleNamespace(clicks=SimpleNamespace(click=lambda _: "an object was started"))
+        self.early: list[bool] = []
+        said = "an object was started"
+        stream: Any = SimpleNamespace(
+            clicks=SimpleNamespace(click=lambda _: said, click_point=lambda *_: said),
+            is_ahead=lambda stamp: stamp is not None and stamp > NEWEST,
+        )
         ClickInput(node, self._tell, stream, "/image", TransformBuffer(), logger)
-        self.click = lambda: handlers["/image_mouse_left"](Point(x=1.0, y=2.0))
+        self.handlers = handlers
 
-    def _tell(self, work: Callable[[], None], early: object) -> None:
+    def click(self, topic: str = "/image_mouse_left", stamp: int | None = None) -> None:
+        message = Point(x=1.0, y=2.0)
+        if stamp is not None:
+            message = PointStamped(header=Header(stamp=to_time(stamp), frame_id="camera"), point=message)
+        self.handlers[topic](message)
+
+    def _tell(self, work: Callable[[], None], early: Early) -> None:
         if self.stopped:
             raise NoAnswer("the node is stopping; nothing was changed")
         self.waiting.append(work)
+        self.early.append(early())
 
     def _log(self, line: str, **_: object) -> None:
         self.lines.append(line)
@@ -65,3 +82,16 @@ def test_clicks_that_a_stopping_node_refuses_do_not_wait(hand: Hand) -> None:
     hand.stopped = False
     hand.click()
     assert len(hand.waiting) == 1
+
+
+@pytest.mark.parametrize("topic", ["/clicked_point", "/image/mouse_click", "~/mouse_click"])
+def test_a_click_on_an_image_that_waits_to_be_tracked_waits_for_it(hand: Hand, topic: str) -> None:
+    for stamp in (NEWEST, NEWEST + 1, 0):  # 0: the newest, whichever that is
+        hand.click(topic, stamp)
+    assert hand.early == [False, True, False]
+
+
+@pytest.mark.parametrize("topic", ["/image_mouse_left", "~/overlay_mouse_left"])
+def test_a_click_without_a_stamp_waits_for_no_image(hand: Hand, topic: str) -> None:
+    hand.click(topic)
+    assert hand.early == [False]

@@ -203,6 +203,37 @@ def test_what_is_an_object_already_is_not_what_a_click_on_a_new_one_means(
     assert glance(large).scale < 0.3
 
 
+def test_a_click_knows_of_the_other_objects_that_were_in_view_when_it_was_made(
+    region_network: Sam2, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = Tracker(region_network, capacity=4)
+    given: list[list[int]] = []
+
+    def glance(looks: Looks, prompts: Any, clicks: Any, others: Sequence[View]) -> SearchRegion:
+        given.append([id(view) for view in others])
+        return SearchRegion()
+
+    monkeypatch.setattr(tracker._prompting, "_glance", glance)
+    tracker.track(image(0), 0)
+    for x in (20, 60, 100):
+        tracker.prompt(Prompt(box=np.array([x, 30, x + 30, 60])))
+    tracker.track(image(1), 1)
+    one, two, hidden = (tracker._objects[number].views for number in (1, 2, 3))
+    hidden[0] = replace(hidden[0], in_view=False)
+    click = Prompt(points=np.array([[80, 60]]), labels=np.array([1]))
+    tracker.preview(click, stamp=0)
+    (number,) = tracker.prompt(click, stamp=0).ids
+    assert given == [[id(one[0]), id(two[0])]] * 2
+    tracker.remove(1)
+    tracker.choose(number, 1)
+    assert given[2] == given[1], "what it meant when it was made"
+    (new,) = (record.views for id_, record in tracker._objects.items() if id_ == number)
+    tracker.prompt(replace(click, replace=True), object_id=2, stamp=0)
+    assert given[3] == [id(new[0])], "not of itself"
+    tracker.prompt(click, object_id=3, stamp=1)
+    assert given[4] == [], "where another took its place, that place is meant"
+
+
 @pytest.mark.parametrize(
     "in_view, iou, scale",
     [(True, 0.9, 0.4 / 1.03), (True, 0.3, 0.4 * 1.15), (False, 0.9, 0.46)],
