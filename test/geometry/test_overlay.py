@@ -75,6 +75,32 @@ def test_an_object_out_of_view_is_listed_in_the_corner() -> None:
     assert (drawn[60:] == 128).all()
 
 
+def test_of_objects_out_of_view_none_covers_anothers_caption() -> None:
+    marks = [Mark(number, f"{number} occluded", np.zeros((480, 640), bool)) for number in (1, 2, 3)]
+    drawn = [draw_overlay(GREY, marks[:count]) != 128 for count in (1, 2, 3)]
+
+    first, both, all_three = (np.flatnonzero(one.any(axis=(1, 2))) for one in drawn)
+    assert len(both) == 2 * len(first) and len(all_three) == 3 * len(first)
+    assert (draw_overlay(GREY, marks)[: first[-1] + 1] == draw_overlay(GREY, marks[:1])[: first[-1] + 1]).all()
+
+
+def test_no_fill_or_contour_covers_a_caption() -> None:
+    large, small = Mark(1, "1 table", _square(100, 100, 200)), Mark(2, "2", _square(110, 60, 60))
+
+    alone, both = (draw_overlay(GREY, marks, opacity=1.0)[80:97, 100:140] for marks in ([large], [large, small]))
+    assert tuple(alone[1, 1]) == colour(1)
+    assert (alone == both).all()
+
+
+def test_of_captions_at_the_same_place_the_smaller_objects_is_whole() -> None:
+    large, small = Mark(1, "1 table", _square(100, 100, 200)), Mark(2, "2", _square(100, 100, 60))
+    alone = draw_overlay(GREY, [small])[82:97, 100:116]
+
+    assert tuple(alone[1, 1]) == colour(2)
+    for marks in ([large, small], [small, large]):
+        assert (draw_overlay(GREY, marks)[82:97, 100:116] == alone).all()
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (8, 8), (33, 500), (1080, 1920)])
 def test_any_size_of_image(shape: tuple[int, int]) -> None:
     image = np.zeros((*shape, 3), np.uint8)

@@ -43,6 +43,16 @@ def test_png_is_read_to_the_last_bit() -> None:
     assert np.array_equal(decode(_message(data, "bgr8; png compressed bgr8")), _picture())
 
 
+def test_a_picture_is_not_turned_as_a_viewer_would_turn_it() -> None:
+    """By what a camera says of how it was held, in Exif: camera_info and depth are not turned either."""
+    plain = cv2.imencode(".jpg", _picture()[..., ::-1])[1].tobytes()
+    a_quarter = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    turned = plain[:2] + b"\xff\xe1" + (2 + len(a_quarter)).to_bytes(2, "big") + a_quarter + plain[2:]
+
+    assert cv2.imdecode(np.frombuffer(turned, np.uint8), cv2.IMREAD_COLOR).shape == (64, 48, 3)
+    assert np.array_equal(decode(_message(turned)), decode(_message(plain)))
+
+
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 def test_grey_of_any_depth_becomes_rgb(depth: type) -> None:
     grey = np.full((4, 6), 77, np.uint8).astype(depth) * (257 if depth is np.uint16 else 1)
