@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import copy
+from collections import Counter
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from torch import Tensor, nn
 
-from sam2_ros.network import Sam2
+from sam2_ros.network import Answer, Sam2
 from sam2_ros.tracking import BadPrompt, Prompt, StampUnavailable, Tracker, Tracks, UnknownObject
 
 HEIGHT, WIDTH = 48, 80
 SECOND = 10**9
 PERIOD = SECOND // 20
 HELD = 8  # images that a history of 0.35 s holds at 20 images a second
-FRAMES = 24
-AFTER = 3  # frames tracked on after the last event
+FRAMES = 28
+AFTER = 3  # frames tracked on after the last event; more than memory has room for beside the lasting frames
 
 
 @pytest.fixture(scope="module", params=("whole", "refining"))
 def network(request: pytest.FixtureRequest) -> Sam2:
-    """What a network goes on from is most where it looks in regions and refines what it finds."""
-    found: Sam2 = request.getfixturevalue(f"{request.param}_network")
-    return found
+    """What a network goes on from is most where it looks in regions and refines what it finds.
+
+    For this one nothing is in view where an image is dark.
+    """
+    network: Sam2 = copy.deepcopy(request.getfixturevalue(f"{request.param}_network"))
+
+    def keep_brightness(_: nn.Module, given: tuple[Tensor, ...], features: tuple[Tensor, ...]) -> None:
+        features[0][:, 0, 0, 0] = given[0].mean(dim=(1, 2, 3))
+
+    def hide(_: nn.Module, given: tuple[Tensor, ...], answer: Answer) -> Answer:
+        return replace(answer, score=answer.score - 10 * (given[4][:, 0, 0, 0] < -1))
+
+    network.image_encoder.register_forward_hook(keep_brightness)
+    network.sam_mask_decoder.register_forward_hook(hide)
+    return network
 
 
 @dataclass(frozen=True)
@@ -32,28 +47,68 @@ class Event:
     """One call, made while the frame `arrival` is the newest."""
 
     arrival: int
-    frame: int
     thing: int
-    prompt: Prompt | None
-    """None: the thing is removed."""
+    deed: str
+    """prompt, choose, undo or remove."""
+    frame: int = 0
+    """On which the prompt lies that is made or of which another reading is taken."""
+    prompt: Prompt = Prompt()  # noqa: RUF009
+    candidate: int = 0
 
 
-@dataclass
+@dataclass(frozen=True)
+class Shadow:
+    """Makes images dark, or the left or right half of them."""
+
+    first: int
+    last: int
+    part: str
+
+    def fall_on(self, picture: np.ndarray) -> None:
+        middle = picture.shape[1] // 2
+        picture[:, {"whole": slice(None), "left": slice(middle), "right": slice(middle, None)}[self.part]] = 0
+
+
+@dataclass(frozen=True)
 class Story:
-    events: list[Event] = field(default_factory=list)
+    events: list[Event]
+    in_time: list[Event]
+    """The prompts that were not taken back, each with the reading that was taken at last, made on their own frames;
+    things are removed after all else."""
+    shadows: list[Shadow]
+    search_every: int
 
-    def on_arrival(self, frame: int) -> list[Event]:
-        return [event for event in self.events if event.arrival == frame]
+    def image(self, number: int) -> np.ndarray:
+        picture = image(number)
+        for shadow in self.shadows:
+            if shadow.first <= number <= shadow.last:
+                shadow.fall_on(picture)
+        return picture
 
-    def in_time(self, frame: int) -> list[Event]:
-        """What is to be done on a frame if all had been known then; things are removed after all else."""
-        prompts = [event for event in self.events if event.frame == frame and event.prompt]
-        return prompts + [event for event in self.events if event.frame == frame and not event.prompt]
+
+def told(events: list[Event], shadows: list[Shadow], search_every: int) -> Story:
+    """The story of these events."""
+    events = sorted(events, key=lambda event: event.arrival)
+    made: dict[int, list[Event]] = {}
+    removed = []
+    for event in events:
+        prompts = made.setdefault(event.thing, [])
+        if event.deed == "remove":
+            removed.append(event)
+        elif event.deed == "prompt":
+            prompts.append(replace(event, arrival=event.frame))
+        else:
+            last = prompts.pop()
+            if event.deed == "choose":
+                prompts.append(replace(last, prompt=replace(last.prompt, candidate=event.candidate)))
+    kept = sorted((one for prompts in made.values() for one in prompts), key=lambda event: event.arrival)
+    in_time = sorted(kept + removed, key=lambda event: event.arrival)
+    return Story(events, in_time, shadows, search_every)
 
 
 @st.composite
 def prompts(draw: st.DrawFn) -> Prompt:
-    kind = draw(st.sampled_from(["click", "clicks", "box", "mask"]))
+    kind = draw(st.sampled_from(["click", "click", "clicks", "box", "mask"]))
     x, y = draw(st.integers(8, WIDTH - 30)), draw(st.integers(8, HEIGHT - 20))
     replace = draw(st.booleans())
     if kind == "mask":
@@ -67,19 +122,84 @@ def prompts(draw: st.DrawFn) -> Prompt:
     return Prompt(points=np.array([[x, y], [x + 15, y + 5]]), labels=np.array([1, 0]), replace=replace)
 
 
+def is_ambiguous(prompts: list[Prompt]) -> bool:
+    """Whether what is meant on a frame is a single click."""
+    clicks = 0
+    for prompt in prompts:
+        clicks = 0 if prompt.replace or prompt.mask is not None else clicks
+        clicks += len(prompt.points) + 2 * (prompt.box is not None)
+    return clicks == 1
+
+
+@st.composite
+def lives(draw: st.DrawFn, thing: int) -> list[Event]:
+    """Up to five events of any lateness that happen to a thing; it may be removed at the end."""
+    events: list[Event] = []
+    made: list[Event] = []
+    arrivals = sorted(draw(st.lists(st.integers(0, FRAMES - 1), min_size=1, max_size=5)))
+    for arrival in arrivals:
+        deeds = ["prompt", "prompt"]
+        last = made[-1] if made else None
+        held = last is not None and last.frame > arrival - HELD
+        if held or len(made) == 1:
+            deeds.append("undo")
+        if last is not None and held and is_ambiguous([one.prompt for one in made if one.frame == last.frame]):
+            deeds += ["choose", "choose"]
+        event = Event(arrival, thing, draw(st.sampled_from(deeds)), last.frame if last else 0)
+        if event.deed == "undo":
+            made.pop()
+        elif event.deed == "choose":
+            event = replace(event, candidate=draw(st.integers(0, 2)))
+        else:
+            frame, prompt = arrival - draw(st.integers(0, min(arrival, HELD - 1))), draw(prompts())
+            if is_ambiguous([*(one.prompt for one in made if one.frame == frame), prompt]):
+                prompt = replace(prompt, candidate=draw(st.integers(0, 2)))
+            event = replace(event, frame=frame, prompt=prompt)
+            made.append(event)
+        events.append(event)
+    if made and arrivals[-1] < FRAMES - 1 and draw(st.booleans()):
+        events.append(Event(draw(st.integers(arrivals[-1] + 1, FRAMES - 1)), thing, "remove"))
+    return events
+
+
 @st.composite
 def stories(draw: st.DrawFn) -> Story:
-    """Up to three things, each with up to four prompts of any lateness; some are removed."""
-    events = []
-    for thing in range(draw(st.integers(1, 3))):
-        arrivals = sorted(draw(st.lists(st.integers(0, FRAMES - 1), min_size=1, max_size=4)))
-        for arrival in arrivals:
-            delay = draw(st.integers(0, min(arrival, HELD - 1)))
-            events.append(Event(arrival, arrival - delay, thing, draw(prompts())))
-        if draw(st.booleans()) and arrivals[-1] < FRAMES - 1:
-            end = draw(st.integers(arrivals[-1] + 1, FRAMES - 1))
-            events.append(Event(end, end, thing, None))
-    return Story(sorted(events, key=lambda event: event.arrival))
+    """Of up to three things, while a shadow or two fall."""
+    events = [event for thing in range(draw(st.integers(1, 3))) for event in draw(lives(thing))]
+    number = st.integers(0, FRAMES - 1)
+    part = st.sampled_from(["whole", "left", "right"])
+    shadow = st.builds(lambda first, length, part: Shadow(first, first + length, part), number, number, part)
+    return told(events, draw(st.lists(shadow, min_size=1, max_size=2)), draw(st.sampled_from([3, 2, 1])))
+
+
+def click(x: int, y: int, candidate: int = 0) -> Prompt:
+    return Prompt(points=np.array([[x, y]]), labels=np.array([1]), candidate=candidate)
+
+
+BOX = Prompt(box=np.array([10, 5, 40, 30]))
+OUT_OF_VIEW = told(
+    [
+        Event(2, 0, "prompt", 0, click(20, 20)),
+        Event(2, 2, "prompt", 1, click(60, 30)),
+        Event(3, 2, "choose", 1, candidate=1),
+        Event(3, 1, "prompt", 3, Prompt(box=np.array([50, 10, 72, 30]))),
+        Event(4, 0, "choose", 0, candidate=2),
+        Event(5, 2, "undo"),
+        Event(11, 0, "prompt", 9, click(25, 25)),
+        Event(12, 1, "prompt", 6, click(60, 20, candidate=1)),
+        Event(13, 0, "undo"),
+        Event(13, 1, "undo"),
+        Event(14, 2, "prompt", 7, Prompt(box=np.array([10, 15, 40, 35]))),
+        Event(17, 2, "prompt", 12, click(30, 30)),
+        Event(18, 2, "choose", 12, candidate=1),
+        Event(23, 1, "prompt", 17, click(55, 25)),
+        Event(19, 2, "undo"),
+        Event(26, 0, "prompt", 24, click(22, 22)),
+        Event(27, 0, "undo"),
+    ],
+    [Shadow(5, 15, "left"), Shadow(11, 20, "whole"), Shadow(26, 29, "whole")],
+    search_every=3,
+)
 
 
 def image(number: int) -> np.ndarray:
@@ -88,20 +208,32 @@ def image(number: int) -> np.ndarray:
 
 def tell(network: Sam2, story: Story, *, late: bool, only: int | None = None) -> tuple[Tracker, dict[int, int], list]:
     """The tracker at the end, the id of each thing, and the last frames' tracks."""
-    tracker = Tracker(network, capacity=3, history=0.35, conditioning_frames=3)
+    tracker = Tracker(
+        network, capacity=5, history=0.35, conditioning_frames=3, search_every=story.search_every, lost_after=0.2
+    )
     ids: dict[int, int] = {}
+    made: Counter[int] = Counter()
     last: list[Tracks] = []
     for number in range(FRAMES + AFTER):
-        tracks = tracker.track(image(number), number * PERIOD)
+        tracks = tracker.track(story.image(number), number * PERIOD)
         if number >= FRAMES:
             last.append(tracks)
-        for event in story.on_arrival(number) if late else story.in_time(number):
-            if only is not None and event.thing != only:
+        for event in story.events if late else story.in_time:
+            if event.arrival != number or only not in (None, event.thing):
                 continue
-            if event.prompt is None:
+            if event.deed == "remove":
                 tracker.remove(ids.pop(event.thing))
                 continue
-            answer = tracker.prompt(event.prompt, object_id=ids.get(event.thing), stamp=event.frame * PERIOD)
+            if event.deed == "undo":
+                made[event.thing] -= 1
+                id_ = ids[event.thing] if made[event.thing] else ids.pop(event.thing)
+                assert tracker.undo(id_).ids == ((id_,) if made[event.thing] else ())
+                continue
+            if event.deed == "choose":
+                answer = tracker.choose(ids[event.thing], event.candidate)
+            else:
+                made[event.thing] += 1
+                answer = tracker.prompt(event.prompt, object_id=ids.get(event.thing), stamp=event.frame * PERIOD)
             (ids[event.thing],) = answer.ids
             assert answer.stamp == number * PERIOD
             assert answer.readings is not None and answer.readings.stamp == event.frame * PERIOD
@@ -131,11 +263,14 @@ def assert_same(one: tuple[Tracker, dict[int, int], list], other: tuple[Tracker,
             got, want = got.only(mine), want.only(theirs)
             np.testing.assert_allclose(got.logits, want.logits, atol=1e-3)
             np.testing.assert_allclose(got.scores, want.scores, atol=1e-3)
+            np.testing.assert_allclose(got.iou, want.iou, atol=1e-3)
+            assert np.count_nonzero(got.masks != want.masks) <= 3, "a pixel or two may be of either"
             assert (got.states, got.last_seen) == (want.states, want.last_seen)
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(story=stories())
+@example(story=OUT_OF_VIEW)
 def test_late_prompts_leave_all_as_if_they_had_come_in_time(network: Sam2, strangers: None, story: Story) -> None:
     late = tell(network, story, late=True)
     in_time = tell(network, story, late=False)
@@ -153,19 +288,22 @@ def test_every_object_is_tracked_as_if_it_were_alone(network: Sam2, strangers: N
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(story=stories(), extra=prompts(), delay=st.integers(0, HELD - 1))
+@example(story=OUT_OF_VIEW, extra=BOX, delay=0)
+@example(story=told([Event(16, 0, "prompt", 16, BOX)], [], search_every=1), extra=click(40, 30), delay=HELD - 1)
 def test_undo_leaves_all_as_if_the_prompt_had_not_been_made(
     network: Sam2, story: Story, extra: Prompt, delay: int
 ) -> None:
-    without = tell(network, story, late=True)
-    tracker, ids, last = tell(network, story, late=True)
-    for thing, object_id in ids.items():
+    tracker, ids, last = told_of = tell(network, story, late=True)
+    expected = tell(network, story, late=True)
+    for object_id in ids.values():
         tracker.prompt(extra, object_id=object_id, stamp=(FRAMES + AFTER - 1 - delay) * PERIOD)
         assert tracker.undo(object_id).ids == (object_id,)
-        del thing
-    assert_same((tracker, ids, last), without)
-    for t in (tracker, without[0]):
-        last.append(t.track(image(99), (FRAMES + AFTER) * PERIOD))
-    np.testing.assert_allclose(last[-1].logits, last[-2].logits, atol=1e-3)
+    for t, tracks in ((tracker, last), (expected[0], expected[2])):
+        tracks.append(t.current())
+    assert_same(told_of, expected)
+    for t, tracks in ((tracker, last), (expected[0], expected[2])):
+        tracks.append(t.track(image(99), (FRAMES + AFTER) * PERIOD))
+    assert_same(told_of, expected)
 
 
 @pytest.fixture
@@ -174,9 +312,6 @@ def tracker(network: Sam2) -> Tracker:
     for number in range(20):
         tracker.track(image(number), number * PERIOD)
     return tracker
-
-
-BOX = Prompt(box=np.array([10, 5, 40, 30]))
 
 
 def test_a_prompt_never_encodes_a_whole_image_again(whole_network: Sam2, monkeypatch: pytest.MonkeyPatch) -> None:

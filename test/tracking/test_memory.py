@@ -102,6 +102,14 @@ def test_one_that_comes_late_to_the_lasting_ones_displaces_no_newer_one(
     assert seen(bank, 33 + 2 * ring)["conditioning"] == expected
 
 
+def test_a_correction_that_is_taken_back_displaces_nothing(bank: MemoryBank) -> None:
+    for frame in range(41):
+        bank.write([0], frame, *memory(frame), conditioning=frame in (0, 5, 10, 40))
+    bank.forget_from(0, 40)
+    bank.write([0], 40, *memory(40), conditioning=False)
+    assert seen(bank, 41)["conditioning"] == [0, 5, 10]
+
+
 def test_a_correction_out_of_the_latest_serves_as_a_recent_frame(bank: MemoryBank) -> None:
     for frame in range(4):
         bank.write([0], frame, *memory(frame), conditioning=True)
