@@ -121,9 +121,10 @@ def device() -> Device:
 def impatient(context: Context, device: Device, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sam2Node]:
     """An active node that does not wait long for that device. context: for its domain."""
     monkeypatch.setattr(module, "_LONG_PATIENCE", 0.2)
+    monkeypatch.setattr(module, "TransformBuffer", device.listen)
     monkeypatch.setattr(Sam2Node.release, "__defaults__", (0.1,))
     rclpy.init(args=["--ros-args", "-r", "__node:=impatient"])
-    node = Sam2Node(lambda error: None, Parts(device.make_trackers, listen=device.listen))
+    node = Sam2Node(lambda error: None, Parts(device.make_trackers))
     assert node.start()
     yield node
     device.goes_on.set()
