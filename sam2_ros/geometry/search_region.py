@@ -28,6 +28,8 @@ _SLOWLY = 1.03
 region that shrank with it would lose the rest."""
 _TOO_LARGE = 1.6
 """How much larger a region is than it need be when it is far too large, as after a search."""
+_GENEROUS = 1.2
+"""How much larger a region is than an object needs of which it is not known how far away it is now."""
 _STRAY = 0.25
 """Share of the largest piece of a mask below which another piece does not count as the object."""
 
@@ -45,6 +47,8 @@ class SearchRegion:
     """Of the middle, from the top."""
     scale: float = 1.0
     """Width and height; 1 is the whole image."""
+    guessed: bool = False
+    """Whether it is looked at once, for an object that the whole image does not show."""
 
     def __post_init__(self) -> None:
         half = self.scale / 2
@@ -65,16 +69,16 @@ class SearchRegion:
         return SearchRegion.inside((x0 + x1) / 2, (y0 + y1) / 2, scale)
 
     @staticmethod
-    def inside(x: float, y: float, scale: float) -> SearchRegion:
+    def inside(x: float, y: float, scale: float, *, guessed: bool = False) -> SearchRegion:
         """The region with this middle and size, made no larger than the image and moved until all of it is inside."""
         scale = min(1.0, scale)
         low, high = scale / 2, 1 - scale / 2
-        return SearchRegion(min(max(x, low), high), min(max(y, low), high), scale)
+        return SearchRegion(min(max(x, low), high), min(max(y, low), high), scale, guessed)
 
-    @property
-    def is_part(self) -> bool:
-        """Whether it is one of the parts of an image that are looked through for an object."""
-        return self in _PARTS
+    @staticmethod
+    def guess(x: float, y: float, share: float, context: float) -> SearchRegion:
+        """For an object that covers such a share of the image and may have its middle there; context: of `around`."""
+        return SearchRegion.inside(x, y, max(_GENEROUS * context * math.sqrt(share), _SMALLEST), guessed=True)
 
     def after(
         self, box: Box | None, height: int, width: int, context: float, *, turn: int = 0, sure: bool = True
@@ -90,7 +94,7 @@ class SearchRegion:
             if self.scale == 1:
                 # By the golden ratio each part has its turn, also where only every so many images are searched.
                 return _PARTS[int(len(_PARTS) * (turn * _GOLDEN % 1))]
-            return SearchRegion() if self.is_part else SearchRegion.inside(self.x, self.y, grown)
+            return SearchRegion() if self.guessed else SearchRegion.inside(self.x, self.y, grown)
         target = SearchRegion.around(box, height, width, context)
         smallest = self.scale / (_PACE if self.scale > _TOO_LARGE * target.scale else _SLOWLY)
         scale = min(max(target.scale, smallest), grown) if sure else grown
@@ -145,7 +149,10 @@ class SearchRegion:
 
 WHOLE = SearchRegion()
 """All of the image."""
-_PARTS = tuple(SearchRegion.inside(x, y, 0.6) for x, y in ((0.5, 0.5), (0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)))
+_PARTS = tuple(
+    SearchRegion.inside(x, y, 0.6, guessed=True)
+    for x, y in ((0.5, 0.5), (0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0))
+)
 """They overlap, so that an object at an edge of one is inside another."""
 _GOLDEN = (math.sqrt(5) - 1) / 2
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sam2_ros.geometry.boxes import box_around
+from sam2_ros.geometry.histogram import Colours, evenly_lit
 from sam2_ros.geometry.motion import CloseUp, Earlier
 from sam2_ros.geometry.search_region import Box, SearchRegion
 from sam2_ros.geometry.transfer import download, upload
@@ -77,6 +79,16 @@ class CloseUps:
         (masks,) = download(self.shown(rows)[:, 0] > 0)
         crops = self.crops(rows)
         return [CloseUp(crops[n], mask.copy()) if n in crops else None for n, mask in enumerate(masks)]
+
+    def colours(self, row: int, frame: Frame) -> Colours | None:
+        """Of what is shown in a row; None where it is not known from close by."""
+        crop = self._crops[row]
+        if crop is None or frame.image is None:
+            return None
+        x0, y0, x1, y1 = crop.pixels(*frame.seen)
+        step = max(1, round(math.sqrt((x1 - x0) * (y1 - y0)) / self._shown.shape[-1]))
+        pixels, mask = download(frame.image[0, y0:y1:step, x0:x1:step], self._shown[row, 0] > 0)
+        return Colours.of(evenly_lit(pixels, frame.coarse), mask)
 
     def take(self, row: int, mask: NDArray[np.bool_], frame: Frame) -> None:
         """Keeps a mask that somebody drew, (H, W) of the frame, as it is seen from close by."""

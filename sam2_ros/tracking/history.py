@@ -4,13 +4,19 @@ looks for each object in a region of its own, the images."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from sam2_ros.geometry.transfer import download
 from sam2_ros.network import Features, Sam2
 
 from .errors import NoImage, StampUnavailable
+
+_COARSE = 160
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,16 @@ class Frame:
     def seen(self) -> tuple[int, int]:
         """Height and width of what regions are cut out of, in pixels."""
         return (self.height, self.width) if self.image is None else (self.image.shape[1], self.image.shape[2])
+
+    @cached_property
+    def coarse(self) -> NDArray[np.uint8]:
+        """(h, w, 3) RGB, what there is of the image at about `_COARSE` pixels along its longer edge; without search
+        regions nothing."""
+        if self.image is None:
+            return np.zeros((0, 0, 3), np.uint8)
+        step = max(1, max(self.seen) // _COARSE)
+        (image,) = download(self.image[0, ::step, ::step])
+        return np.ascontiguousarray(image)
 
     def kept(self) -> Frame:
         """The same with tensors of its own, which are there as long as it is."""

@@ -16,12 +16,15 @@ from sam2_ros.geometry.search_region import SearchRegion
 from sam2_ros.geometry.transfer import download, upload
 from sam2_ros.network import NO_OBJECT
 
+from .appearance import Appearance
 from .history import Frame
 from .objects import ObjectRecord
 from .propagation import Propagation
 from .tracks import State, Tracks
 from .visibility import Thresholds, View
 
+_ROOT = 2**0.5
+"""By which every second guess is one by colours, also where only every so many images are searched."""
 _SURE = 0.5
 """Predicted IoU from which an answer says how large a search region has to be."""
 
@@ -73,7 +76,15 @@ class Outputs:
         searches = self._next_searches(numbers, before, in_view, frame)
         for record, view, search, (visible, area, score) in zip(records, before, searches, seen, strict=True):
             share = area / (frame.height * frame.width)
-            record.views[frame.number] = View.after(view, frame.stamp, share, score, *search, in_view=bool(visible))
+            looks = Appearance.after(
+                None if view is None else view.appearance,
+                self._propagation.sights[record.row].colours,
+                share,
+                prompted=bool(record.prompts_on(frame.number)),
+            )
+            record.views[frame.number] = View.after(
+                view, frame.stamp, share, score, *search, looks, in_view=bool(visible)
+            )
         if not all(visible for visible, _, _ in seen):
             masks = masks & in_view[:, None, None]
         return Look(rows, logits, masks, in_view, measures.only(in_view))
@@ -99,6 +110,9 @@ class Outputs:
                 continue
             box = sight.region.box_of(mask, *size)
             following = sight.region.after(box, *size, self._search_context, turn=frame.number, sure=one)
+            looks = None if view is None else view.appearance
+            if following.guessed and looks is not None and frame.number * _ROOT % 1 < 0.5:
+                following = looks.guess(frame, self._search_context)
             searches.append((following, sight.region.mask_in(following, mask), close_up))
         return searches
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sam2_ros.geometry.histogram import Colours
 from sam2_ros.geometry.masks import OUTSIDE
 from sam2_ros.geometry.motion import Earlier
 from sam2_ros.geometry.search_region import WHOLE, SearchRegion, main_pieces
@@ -24,6 +25,9 @@ from .sight import Looks, paste, place, see
 from .tracks import Prompt, Readings
 from .visibility import View
 
+_ANOTHER = -5.0
+"""Object score logit where something else was found."""
+
 
 @dataclass(frozen=True)
 class Sight:
@@ -34,6 +38,8 @@ class Sight:
     searched: bool = True
     drawn: bool = False
     """Whether somebody drew the mask, all of which is meant."""
+    colours: Colours | None = None
+    """Of what was found, where that was looked at from close by."""
 
 
 class Propagation:
@@ -90,6 +96,7 @@ class Propagation:
         self._store(rows, choice, regions)
         if choice.embedding is not None:
             self._refine(rows, choice.embedding, frame, views, needed, before)
+            choice = self._recognise(rows, choice, frame, views, needed)
         if memory is None:
             memory = self._remember(rows, features, choice, frame)
         self._bank.write(rows, frame.number, memory, choice.pointer, conditioning=False)
@@ -139,6 +146,7 @@ class Propagation:
         elif choice.embedding is not None:
             # What was there a frame ago is what the prompt may be meant to change.
             self._refine([row], choice.embedding, frame, [], [-np.inf], None)
+        self.sights[row] = replace(self.sights[row], colours=self.close_ups.colours(row, frame))
         memory = self._remember([row], looks.at(region), choice, frame)
         conditioning = begins or self._corrections_condition
         self._bank.write([row], frame.number, memory, choice.pointer, conditioning=conditioning)
@@ -207,6 +215,23 @@ class Propagation:
             index = index[chosen]
             # From these follows also where the object is looked for next, and what is expected there.
             self.logits[index] = self.close_ups.refine(found, self.logits[index], embedding[chosen], frame, before)
+
+    def _recognise(
+        self, rows: Sequence[int], choice: Choice, frame: Frame, views: Sequence[View], needed: Sequence[float]
+    ) -> Choice:
+        """The choice of which what does not look like the object is not in view; arguments as in `follow`."""
+        (scores,) = download(choice.score)
+        others = np.zeros(len(rows), bool)
+        for n, (row, view) in enumerate(zip(rows, views, strict=True)):
+            colours = self.close_ups.colours(row, frame)
+            self.sights[row] = replace(self.sights[row], colours=colours)
+            if colours is not None and view.appearance is not None and scores[n] > needed[n]:
+                others[n] = not view.appearance.is_of(colours, in_view=view.in_view)
+        if not others.any():
+            return choice
+        score = choice.score.masked_fill(upload(others, choice.score.device), _ANOTHER)
+        self.scores[self._index(rows)] = score.float()
+        return replace(choice, score=score)
 
     def _remember(self, rows: Sequence[int], features: Features, choice: Choice, frame: Frame) -> Tensor:
         """Memories (N, h * w, mem_dim) of the choices that are stored in these rows: of their masks, with refined edges

@@ -13,8 +13,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from sam2_ros.geometry.histogram import BINS, Colours
 from sam2_ros.geometry.search_region import SearchRegion
 
+from .appearance import Appearance
 from .errors import BadMemory
 from .memory import Remembered
 
@@ -36,7 +38,8 @@ class SavedObject:
     region: SearchRegion
     """Where to look for it."""
     expected: NDArray[np.bool_] | None
-    """As in `View`."""
+    """As in `View`, as is what follows."""
+    appearance: Appearance | None
 
 
 @dataclass(frozen=True)
@@ -61,11 +64,14 @@ def pack(saved: SavedObject, origin: Origin, label: str = "") -> bytes:
         "in_view": saved.in_view,
         "unseen": saved.unseen,
         "share": saved.share,
-        "region": asdict(saved.region),
+        "region": {"x": saved.region.x, "y": saved.region.y, "scale": saved.region.scale},
     }
     tensors = {"memories": remembered.memories.contiguous().cpu(), "pointers": remembered.pointers.contiguous().cpu()}
     if saved.expected is not None:
         tensors["expected"] = torch.from_numpy(saved.expected)
+    if saved.appearance is not None:
+        tensors["colours"] = torch.from_numpy(np.stack([one.shares for one in saved.appearance.prompted]))
+        facts["extent"] = saved.appearance.share
     # One entry, since safetensors writes several in any order.
     return bytes(save(tensors, metadata={_KIND: json.dumps(facts)}))
 
@@ -86,14 +92,25 @@ def unpack(data: bytes, origin: Origin, device: torch.device) -> SavedObject:
             if not tensor.dim() or not tensor.isfinite().all():
                 raise ValueError(f"its {name} are not rows of finite numbers")
         remembered = Remembered(memories, pointers, tuple(map(int, facts["ages"])), int(facts["conditioning"]))
-        region = SearchRegion(**{name: float(value) for name, value in facts["region"].items()})
+        x, y, scale = (float(facts["region"][name]) for name in ("x", "y", "scale"))
         expected = tensors["expected"].bool().numpy() if "expected" in tensors else None
+        appearance = _appearance(tensors["colours"], facts["extent"]) if "colours" in tensors else None
         in_view, unseen, share = bool(facts["in_view"]), int(facts["unseen"]), float(facts["share"])
         if not (0 <= unseen < 2**62 and 0 <= share <= 1):
             raise ValueError(f"unseen is {unseen} ns and share {share:g}")
-        return SavedObject(remembered, in_view, unseen, share, region, expected)
+        return SavedObject(remembered, in_view, unseen, share, SearchRegion(x, y, scale), expected, appearance)
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise BadMemory(f"the memory is incomplete: {error}") from error
+
+
+def _appearance(colours: Tensor, share: Any) -> Appearance:
+    """Raises ValueError."""
+    shares = colours.float().numpy()
+    if shares.ndim != 2 or shares.shape[1] != BINS or not len(shares) or not (shares >= 0).all():
+        raise ValueError(f"its colours are {shares.shape}; they must be rows of {BINS} shares")
+    if not 0 < float(share) <= 1:
+        raise ValueError(f"its extent is {share}; it must be above 0 and at most 1")
+    return Appearance(tuple(Colours(row) for row in shares), float(share))
 
 
 def label_of(data: bytes) -> str:

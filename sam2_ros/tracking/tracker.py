@@ -262,7 +262,13 @@ class Tracker:
         view = record.views[frame.number]
         remembered = self._bank.export(record.row, frame.number + 1)
         saved = SavedObject(
-            remembered, view.in_view, frame.stamp - view.last_seen, view.share, view.region, view.expected
+            remembered,
+            view.in_view,
+            frame.stamp - view.last_seen,
+            view.share,
+            view.region,
+            view.expected,
+            view.appearance,
         )
         return pack(saved, self._network_origin(), label)
 
@@ -288,7 +294,15 @@ class Tracker:
             raise BadMemory("the memory's tensors have other shapes than this tracker's")
         row, number = self._free_rows[0], frame.number
         self._bank.restore(row, number, saved.remembered)
-        before = View(saved.in_view, frame.stamp - saved.unseen, saved.share, _UNKNOWN, saved.region, saved.expected)
+        before = View(
+            saved.in_view,
+            frame.stamp - saved.unseen,
+            saved.share,
+            _UNKNOWN,
+            saved.region,
+            saved.expected,
+            appearance=saved.appearance,
+        )
         began = number - max(saved.remembered.ages)
         record = ObjectRecord(row, began, since=number, views={number - 1: before})
         self._follow([record], frame)

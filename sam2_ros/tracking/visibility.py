@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sam2_ros.geometry.motion import CloseUp
 from sam2_ros.geometry.search_region import WHOLE, SearchRegion
 
+from .appearance import Appearance
 from .tracks import State
 
 _IN_PART = 0.8
@@ -44,7 +45,7 @@ class Thresholds:
         prompted: whether somebody says on this frame where it is.
         """
         probability = self.hide_below if before is not None and before.in_view else self.show_above
-        if before is not None and not before.in_view and before.region.is_part and not prompted:
+        if before is not None and not before.in_view and before.region.guessed and not prompted:
             probability = max(probability, _IN_PART)
         if probability in (0.0, 1.0):
             return math.inf if probability else -math.inf
@@ -74,6 +75,8 @@ class View:
     """(S / 4, S / 4) its mask in that region if it stays where it is; None for a network without search regions."""
     close_up: CloseUp | None = None
     """Its mask from close by; None where it was not in view, or not looked at so."""
+    appearance: Appearance | None = None
+    """None for a network that does not look from close by."""
 
     @staticmethod
     def after(
@@ -84,12 +87,13 @@ class View:
         region: SearchRegion = WHOLE,
         expected: NDArray[np.bool_] | None = None,
         close_up: CloseUp | None = None,
+        appearance: Appearance | None = None,
         *,
         in_view: bool,
     ) -> View:
         """Of a frame after the one before it, None on an object's first; share: of the image that its mask covers."""
         if in_view:
-            return View(True, stamp, share, score, region, expected, close_up)
+            return View(True, stamp, share, score, region, expected, close_up, appearance)
         if before is None:
             return View(False, stamp, 0.0, score, region, expected)
-        return View(False, before.last_seen, before.share, score, region, expected)
+        return View(False, before.last_seen, before.share, score, region, expected, None, before.appearance)

@@ -59,7 +59,7 @@ def test_what_is_not_in_the_whole_image_is_looked_for_in_its_parts(every: int) -
     for turn in range(0, 40 * every, every):
         whole = region == SearchRegion()
         region = region.after(None, 100, 100, context=3.0, turn=turn)
-        assert region.is_part == whole and region.scale == (0.6 if whole else 1)
+        assert region.guessed == whole and region.scale == (0.6 if whole else 1)
         if whole:
             parts.add(region)
             x0, y0, x1, y1 = region.pixels(100, 100)
@@ -71,7 +71,7 @@ def test_what_is_found_in_a_part_is_followed_from_there() -> None:
     part = SearchRegion().after(None, 100, 100, context=3.0)
     x0, y0, _, _ = part.pixels(100, 100)
     found = part.after((x0 + 10, y0 + 10, x0 + 20, y0 + 20), 100, 100, context=3.0)
-    assert not found.is_part and found.scale < part.scale
+    assert not found.guessed and found.scale < part.scale
 
 
 def test_the_box_of_a_mask_lies_where_the_region_does() -> None:
