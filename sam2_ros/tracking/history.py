@@ -17,6 +17,7 @@ from sam2_ros.network import Features, Sam2
 from .errors import NoImage, StampUnavailable
 
 _COARSE = 160
+"""Pixels along an image's longer edge that are enough to find colours in."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,7 @@ class Frame:
 
     @cached_property
     def coarse(self) -> NDArray[np.uint8]:
-        """(h, w, 3) RGB, what there is of the image at about `_COARSE` pixels along its longer edge; without search
-        regions nothing."""
+        """(h, w, 3) RGB, every so many pixels of the image; (0, 0, 3) where there are no search regions."""
         if self.image is None:
             return np.zeros((0, 0, 3), np.uint8)
         step = max(1, max(self.seen) // _COARSE)
