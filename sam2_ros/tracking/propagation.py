@@ -220,7 +220,7 @@ class Propagation:
         self, rows: Sequence[int], choice: Choice, frame: Frame, views: Sequence[View], needed: Sequence[float]
     ) -> Choice:
         """The choice of which what does not look like the object is not in view; arguments as in `follow`."""
-        (scores,) = download(choice.score)
+        (scores,) = download(self.scores[self._index(rows)])
         others = np.zeros(len(rows), bool)
         for n, (row, view) in enumerate(zip(rows, views, strict=True)):
             colours = self.close_ups.colours(row, frame)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from types import SimpleNamespace
 
 import numpy as np
@@ -63,9 +64,10 @@ def test_what_is_hidden_bit_by_bit_is_as_large_as_it_was() -> None:
     assert looks is not None and 0.19 < looks.share < 0.2
 
 
-def test_what_has_other_colours_is_another_thing(refining_network: Sam2) -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_what_has_other_colours_is_another_thing(dtype: torch.dtype, refining_network: Sam2) -> None:
     """For this network everything is in view."""
-    tracker = Tracker(refining_network, show_above=0.2, hide_below=0.2)
+    tracker = Tracker(copy.deepcopy(refining_network).to(dtype), show_above=0.2, hide_below=0.2)
     red, blue = (180, 40, 40), (40, 40, 180)
     tracker.track(image(0, tint=red), 0)
     tracker.prompt(BOX)
