@@ -54,7 +54,7 @@ class Colours:
 
         area: of the thing, 0 to 1, as a share of the image.
         """
-        bins = _bins(evenly_lit(image, image))
+        bins = _bins(evenly_lit(image, usual_gain(image)))
         height, width = bins.shape
         edge = max(3, round(_ROOM * float(np.sqrt(area * height * width))))
         common = np.zeros((height, width), np.float32)
@@ -74,10 +74,14 @@ class Colours:
         return np.asarray(shares / shares.sum(), np.float32)
 
 
-def evenly_lit(part: NDArray[np.uint8], image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A part (h, w, 3) of an image (H, W, 3) as bright as it would be in an image of usual brightness: a thing has the
-    same colours in the evening, and after the camera has changed its exposure."""
-    gain = _USUAL / max(float(image.mean()), 1.0)
+def usual_gain(image: NDArray[np.uint8]) -> float:
+    """What makes an image (H, W, 3) as bright as is usual."""
+    return _USUAL / max(float(image.mean()), 1.0)
+
+
+def evenly_lit(part: NDArray[np.uint8], gain: float) -> NDArray[np.uint8]:
+    """A part (h, w, 3) of an image with that `usual_gain` as it would be in usual light: a thing has the same colours
+    in the evening, and after the camera has changed its exposure."""
     return np.asarray(cv2.convertScaleAbs(part, alpha=gain))
 
 

@@ -89,7 +89,7 @@ class TransformBuffer:
     def __init__(self, node: Node | None = None) -> None:
         """node: whose subscriptions fill it; without one, or without tf2_msgs, only `put` does."""
         self._node = node
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._links: dict[str, _Link] = {}
         self._topics: list[tuple[Subscription, bool]] = []
         if node is None or TFMessage is None:
@@ -104,18 +104,15 @@ class TransformBuffer:
     def put(self, transforms: Sequence[TransformStamped], *, fixed: bool) -> None:
         """Takes transforms that have come. fixed: they hold at all times. Those that are no numbers are let go."""
         with self._lock:
-            self._put(transforms, fixed)
-
-    def _put(self, transforms: Sequence[TransformStamped], fixed: bool) -> None:
-        for one in transforms:
-            motion = _to_motion(one)
-            if motion is None:
-                continue
-            parent, child = _name(one.header.frame_id), _name(one.child_frame_id)
-            link = self._links.get(child)
-            if link is None or link.parent != parent or fixed != link.fixed:
-                link = self._links[child] = _Link(parent, fixed)
-            link.put(to_nanoseconds(one.header.stamp), motion)
+            for one in transforms:
+                motion = _to_motion(one)
+                if motion is None:
+                    continue
+                parent, child = _name(one.header.frame_id), _name(one.child_frame_id)
+                link = self._links.get(child)
+                if link is None or link.parent != parent or fixed != link.fixed:
+                    link = self._links[child] = _Link(parent, fixed)
+                link.put(to_nanoseconds(one.header.stamp), motion)
 
     def motion(self, target: str, source: str, stamp: int) -> Motion:
         """What takes points of the frame `source` to the frame `target`, at a stamp in nanoseconds.
@@ -126,7 +123,7 @@ class TransformBuffer:
         with self._lock:
             for subscription, fixed in self._topics:
                 for message in _waiting(subscription):
-                    self._put(message.transforms, fixed)
+                    self.put(message.transforms, fixed=fixed)
             here, there = self._to_root(source), self._to_root(target)
             common = next((frame for frame in here if frame in there), None)
             if common is None:

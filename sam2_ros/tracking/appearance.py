@@ -48,7 +48,5 @@ class Appearance:
 
     def guess(self, frame: Frame, context: float) -> SearchRegion:
         """Where on a frame it may be, by its colours; context: as in `SearchRegion.around`."""
-        if frame.image is None:
-            return SearchRegion()
         place = self.prompted[0].find(frame.coarse, self.share)
         return SearchRegion.guess(*place, self.share, context)

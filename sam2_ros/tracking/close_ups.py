@@ -88,7 +88,7 @@ class CloseUps:
         x0, y0, x1, y1 = crop.pixels(*frame.seen)
         step = max(1, round(math.sqrt((x1 - x0) * (y1 - y0)) / self._shown.shape[-1]))
         pixels, mask = download(frame.image[0, y0:y1:step, x0:x1:step], self._shown[row, 0] > 0)
-        return Colours.of(evenly_lit(pixels, frame.coarse), mask)
+        return Colours.of(evenly_lit(pixels, frame.gain), mask)
 
     def take(self, row: int, mask: NDArray[np.bool_], frame: Frame) -> None:
         """Keeps a mask that somebody drew, (H, W) of the frame, as it is seen from close by."""

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sam2_ros.geometry.histogram import usual_gain
 from sam2_ros.geometry.transfer import download
 from sam2_ros.network import Features, Sam2
 
@@ -42,12 +43,17 @@ class Frame:
 
     @cached_property
     def coarse(self) -> NDArray[np.uint8]:
-        """(h, w, 3) RGB, every so many pixels of the image; (0, 0, 3) where there are no search regions."""
+        """(h, w, 3) RGB, every so many pixels of the image. Raises ValueError where there are no search regions."""
         if self.image is None:
-            return np.zeros((0, 0, 3), np.uint8)
+            raise ValueError(f"frame {self.number} has no image to find colours in")
         step = max(1, max(self.seen) // _COARSE)
         (image,) = download(self.image[0, ::step, ::step])
         return np.ascontiguousarray(image)
+
+    @cached_property
+    def gain(self) -> float:
+        """What makes it as bright as is usual; as `coarse`."""
+        return usual_gain(self.coarse)
 
     def kept(self) -> Frame:
         """The same with tensors of its own, which are there as long as it is."""

@@ -55,7 +55,8 @@ _SMALL = 0.5
 class Tracker:
     """Follows objects through the images of one camera. Several trackers may share a network.
 
-    Memory is allocated once, some of it with the first image, and never grows. Not thread-safe: one thread calls it.
+    Memory is allocated once, some of it with the first image, and never grows; beside it stands what the last prompt is
+    taken back by, one image and one object's memory. Not thread-safe: one thread calls it.
     """
 
     def __init__(

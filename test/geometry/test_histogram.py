@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sam2_ros.geometry.histogram import Colours, evenly_lit
+from sam2_ros.geometry.histogram import Colours, evenly_lit, usual_gain
 
 RED, BLUE, GREY = (200, 30, 30), (30, 40, 180), (120, 120, 120)
 
@@ -66,7 +66,7 @@ def test_a_thing_is_found_among_others_that_have_one_of_its_colours(x: int, y: i
     image[5:25, 60:80] = BLUE
     image[y - 10 : y + 10, x - 10 : x + 10] = flag()[: image[y - 10 : y + 10].shape[0]]
 
-    found = of(evenly_lit(flag(), image)).find(image, 20 * 20 / (120 * 160))
+    found = of(evenly_lit(flag(), usual_gain(image))).find(image, 20 * 20 / (120 * 160))
 
     assert found == pytest.approx((x / 160, y / 120), abs=0.03)
 
@@ -78,6 +78,6 @@ def test_a_thing_has_the_same_colours_in_the_evening(gain: float) -> None:
     image[10:30, 10:30] = flag()
     evening = np.clip(gain * image.astype(float), 0, 255).astype(np.uint8)
 
-    now, then = (of(evenly_lit(one[10:30, 10:30], one)) for one in (image, evening))
+    now, then = (of(evenly_lit(one[10:30, 10:30], usual_gain(one))) for one in (image, evening))
 
     assert now.likeness(then) > 0.9

@@ -197,13 +197,13 @@ def _wait_until_known(buffer: TransformBuffer, target: str, source: str, stamp: 
 
 def test_what_came_waits_until_somebody_asks(robot: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[str] = []
-    put = TransformBuffer._put
+    put = TransformBuffer.put
 
-    def watched(buffer: TransformBuffer, transforms: Sequence[TransformStamped], fixed: bool) -> None:
+    def watched(buffer: TransformBuffer, transforms: Sequence[TransformStamped], *, fixed: bool) -> None:
         taken.append("fixed" if fixed else "moving")
-        put(buffer, transforms, fixed)
+        put(buffer, transforms, fixed=fixed)
 
-    monkeypatch.setattr(TransformBuffer, "_put", watched)
+    monkeypatch.setattr(TransformBuffer, "put", watched)
     robot.fixed.publish(transform("base", "camera", (0.0, 0.0, 1.0)))
     _wait_until_known(robot.buffer, "base", "camera")
     for second in (1, 2, 3):

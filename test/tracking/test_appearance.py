@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from sam2_ros.geometry.histogram import Colours, evenly_lit
+from sam2_ros.geometry.histogram import Colours, evenly_lit, usual_gain
 from sam2_ros.network import Sam2
 from sam2_ros.tracking import BadMemory, Prompt, State, Tracker
 from sam2_ros.tracking.appearance import Appearance
@@ -86,7 +86,7 @@ def test_what_has_other_colours_is_another_thing(dtype: torch.dtype, refining_ne
 def test_a_guess_is_where_its_colours_are() -> None:
     picture = image(1, tint=(40, 40, 180))
     picture[30:40, 60:70] = thing = image(0, tint=(180, 40, 40))[:10, :10]
-    seen = Colours.of(evenly_lit(thing, picture), np.ones((10, 10), bool))
+    seen = Colours.of(evenly_lit(thing, usual_gain(picture)), np.ones((10, 10), bool))
     assert seen is not None
     frame = Frame(0, 0, HEIGHT, WIDTH, None, torch.from_numpy(picture)[None])
 
