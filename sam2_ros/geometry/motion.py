@@ -65,12 +65,13 @@ class Earlier:
     ) -> NDArray[np.float32]:
         """(R, R) of a crop of the image now: 1 where the mask has gone, -1 elsewhere.
 
-        before, now: (R, R) grey, `source` on the image before, and the crop; height, width: of the images in pixels.
+        before, now: (R, R, 3) RGB, `source` on the image before, and the crop; height, width: of the images in pixels.
         """
+        then, here = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (before, now))
         search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         search.setFinestScale(0)  # by itself it stops at a quarter of the pixels, where a thin part is none
         search.setPatchStride(5)  # of 8: as good as 4, in two thirds of the time
-        came = search.calc(now, before, None)  # type: ignore[call-overload]  # None is for it to make room
+        came = search.calc(here, then, None)  # type: ignore[call-overload]  # None is for it to make room
         size = len(now)
         x0, y0, x1, y1 = source.pixels(height, width)
         left, top, right, bottom = self.close_up.crop.pixels(height, width)

@@ -20,7 +20,7 @@ from sam2_ros.geometry.transfer import download, upload
 from sam2_ros.network import Sam2, overlap
 
 from .history import Frame
-from .sight import paste, pictures, resample
+from .sight import cuts, paste, resample
 
 _AROUND = 1.5
 """Edge of a crop, in the longer edge of the mask's box."""
@@ -50,7 +50,7 @@ class CloseUps:
 
     def __init__(self, network: Sam2, rows: int) -> None:
         self._network = network
-        self._crops: list[SearchRegion | None] = [None] * rows
+        self._known: list[CloseUp | None] = [None] * rows
         edge = network.config.refined_size
         self._refined = torch.zeros(rows, 1, edge // 2, edge // 2, device=network.device)
         """(rows, 1, R / 2, R / 2), R for refined_size: logits with finer edges, of the crops."""
@@ -60,11 +60,15 @@ class CloseUps:
 
     def forget(self, rows: Sequence[int]) -> None:
         for row in rows:
-            self._crops[row] = None
+            self._known[row] = None
+
+    def of(self, rows: Sequence[int]) -> list[CloseUp | None]:
+        """What is shown of these rows, where they are known from close by."""
+        return [self._known[row] for row in rows]
 
     def crops(self, rows: Sequence[int]) -> dict[int, SearchRegion]:
         """Where the objects in these rows, by their number among them, are known from close by; without the others."""
-        return {n: crop for n, row in enumerate(rows) if (crop := self._crops[row]) is not None}
+        return {n: known.crop for n, known in enumerate(self.of(rows)) if known is not None}
 
     def refined(self, rows: Sequence[int]) -> Tensor:
         """(N, 1, R / 2, R / 2) logits of the crops, to be remembered."""
@@ -74,21 +78,20 @@ class CloseUps:
         """(N, 1, R, R) logits of the crops, to be shown."""
         return self._shown[self._index(rows)]
 
-    def masks(self, rows: Sequence[int]) -> list[CloseUp | None]:
-        """What is shown of these rows, where they are known from close by."""
-        (masks,) = download(self.shown(rows)[:, 0] > 0)
-        crops = self.crops(rows)
-        return [CloseUp(crops[n], mask.copy()) if n in crops else None for n, mask in enumerate(masks)]
-
-    def colours(self, row: int, frame: Frame) -> Colours | None:
-        """Of what is shown in a row; None where it is not known from close by."""
-        crop = self._crops[row]
-        if crop is None or frame.image is None:
-            return None
-        x0, y0, x1, y1 = crop.pixels(*frame.seen)
-        step = max(1, round(math.sqrt((x1 - x0) * (y1 - y0)) / self._shown.shape[-1]))
-        pixels, mask = download(frame.image[0, y0:y1:step, x0:x1:step], self._shown[row, 0] > 0)
-        return Colours.of(evenly_lit(pixels, frame.gain), mask)
+    def colours(self, rows: Sequence[int], frame: Frame) -> list[Colours | None]:
+        """Of what is shown in these rows; None where they are not known from close by."""
+        known = {n: one for n, one in enumerate(self.of(rows)) if one is not None}
+        found: list[Colours | None] = [None] * len(rows)
+        if frame.image is None or not known:
+            return found
+        parts = []
+        for one in known.values():
+            x0, y0, x1, y1 = one.crop.pixels(*frame.seen)
+            step = max(1, round(math.sqrt((x1 - x0) * (y1 - y0)) / len(one.mask)))
+            parts.append(frame.image[0, y0:y1:step, x0:x1:step])
+        for (n, one), part in zip(known.items(), download(*parts), strict=True):
+            found[n] = Colours.of(evenly_lit(part, frame.gain), one.mask)
+        return found
 
     def take(self, row: int, mask: NDArray[np.bool_], frame: Frame) -> None:
         """Keeps a mask that somebody drew, (H, W) of the frame, as it is seen from close by."""
@@ -99,8 +102,7 @@ class CloseUps:
         x0, y0, x1, y1 = crop.pixels(frame.height, frame.width)
         seen = torch.from_numpy(mask[None, None, y0:y1, x0:x1]).to(self._shown.device).float()
         logits = _CERTAIN * (2 * F.interpolate(seen, size=self._shown.shape[-2:], mode="bilinear", antialias=True) - 1)
-        self._shown[row] = logits[0]
-        self._crops[row] = crop
+        self._keep([row], [crop], logits)
 
     def refine(
         self, targets: Sequence[Target], logits: Tensor, embedding: Tensor, frame: Frame, before: Frame | None
@@ -115,46 +117,47 @@ class CloseUps:
         crops = [SearchRegion.around(target.box, *frame.seen, _AROUND) for target in targets]
         given = torch.cat((logits, embedding.float()), dim=1)
         given = resample(given, frame, regions, crops, size // 2).to(network.dtype)
-        seen = pictures(network, frame, crops, size)
+        seen = cuts(frame, crops, size)
         led = self._lead([target.earlier for target in targets], crops, seen, frame, before)
         coarse = F.interpolate(given[:, :1].float(), size=led.shape[-2:], mode="bilinear", align_corners=False)
         led *= (overlap(coarse > 0, led[:, 0] > 0) >= _ALIKE).view(-1, 1, 1, 1)
-        refined, shown = network.refine(seen, given[:, :1], given[:, 1:], led)
-        index = self._index([target.row for target in targets])
-        self._refined[index], self._shown[index] = refined.float(), shown.float()
-        for target, crop in zip(targets, crops, strict=True):
-            self._crops[target.row] = crop
+        refined, shown = network.refine(network.prepare(seen, size), given[:, :1], given[:, 1:], led.to(network.dtype))
+        rows = [target.row for target in targets]
+        self._refined[self._index(rows)] = refined.float()
+        self._keep(rows, crops, shown.float())
         smooth = F.avg_pool2d(refined.float(), 3, stride=1, padding=1, count_include_pad=False)
         return paste(smooth, frame, crops, regions, logits.shape[-1])
+
+    def _keep(self, rows: Sequence[int], crops: Sequence[SearchRegion], shown: Tensor) -> None:
+        self._shown[self._index(rows)] = shown
+        (masks,) = download(shown[:, 0] > 0)
+        for row, crop, mask in zip(rows, crops, masks, strict=True):
+            self._known[row] = CloseUp(crop, mask)
 
     def _lead(
         self,
         earlier: Sequence[Earlier | None],
         crops: Sequence[SearchRegion],
-        seen: Tensor,
+        seen: Sequence[Tensor],
         frame: Frame,
         before: Frame | None,
     ) -> Tensor:
         """(N, 1, R, R) the masks on the frame before, led to where they are in N crops of this one, as `Sam2.refine`
-        takes them; seen: (N, 3, R, R) pictures of the crops."""
-        led = torch.zeros_like(seen[:, :1])
+        takes them; seen: (R, R, 3) uint8 each, what the crops show."""
+        edge = self._shown.shape[-1]
+        led = torch.zeros(len(crops), 1, edge, edge, device=self._shown.device)
         known = {n: one for n, one in enumerate(earlier) if one is not None}
         if before is None or not known:
             return led
-        index = self._index(list(known))
         sources = [one.source(crops[n]) for n, one in known.items()]
-        then, now = download(_grey(pictures(self._network, before, sources, seen.shape[-1])), _grey(seen[index]))
+        both = download(*cuts(before, sources, edge), *(seen[n] for n in known))
+        pairs = zip(both[: len(known)], both[len(known) :], strict=True)
         masks = [
-            one.led(source, *both, *frame.seen)
-            for one, source, both in zip(known.values(), sources, zip(then, now, strict=True), strict=True)
+            one.led(source, *pair, *frame.seen)
+            for one, source, pair in zip(known.values(), sources, pairs, strict=True)
         ]
-        led[index, 0] = upload(np.stack(masks), led.device).to(led.dtype)
+        led[self._index(list(known)), 0] = upload(np.stack(masks), led.device)
         return led
 
     def _index(self, rows: Sequence[int]) -> Tensor:
         return upload(np.array(rows, np.int64), self._shown.device)
-
-
-def _grey(seen: Tensor) -> Tensor:
-    """(N, 3, R, R) as the network sees it, to (N, R, R) uint8."""
-    return (50 * seen.float().mean(dim=1) + 128).clamp(0, 255).to(torch.uint8)

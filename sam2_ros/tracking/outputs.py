@@ -100,7 +100,7 @@ class Outputs:
         size = (frame.height, frame.width)
         answers = (self._propagation.logits[rows, 0] > 0) & in_view[:, None, None]
         sure = (self._propagation.iou[rows] >= _SURE).tolist()
-        close_ups = self._propagation.close_ups.masks(rows)
+        close_ups = self._propagation.close_ups.of(rows)
         searches: list[tuple[SearchRegion, NDArray[np.bool_] | None, CloseUp | None]] = []
         for sight, view, mask, one, close_up in zip(
             sights, before, answers.cpu().numpy(), sure, close_ups, strict=True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -95,8 +96,8 @@ class Propagation:
         )
         self._store(rows, choice, regions)
         if choice.embedding is not None:
-            self._refine(rows, choice.embedding, frame, views, needed, before)
-            choice = self._recognise(rows, choice, frame, views, needed)
+            scores = self._refine(rows, choice.embedding, frame, views, needed, before)
+            choice = self._recognise(rows, choice, scores, frame, views, needed)
         if memory is None:
             memory = self._remember(rows, features, choice, frame)
         self._bank.write(rows, frame.number, memory, choice.pointer, conditioning=False)
@@ -146,7 +147,8 @@ class Propagation:
         elif choice.embedding is not None:
             # What was there a frame ago is what the prompt may be meant to change.
             self._refine([row], choice.embedding, frame, [], [-np.inf], None)
-        self.sights[row] = replace(self.sights[row], colours=self.close_ups.colours(row, frame))
+        (colours,) = self.close_ups.colours([row], frame)
+        self.sights[row] = replace(self.sights[row], colours=colours)
         memory = self._remember([row], looks.at(region), choice, frame)
         conditioning = begins or self._corrections_condition
         self._bank.write([row], frame.number, memory, choice.pointer, conditioning=conditioning)
@@ -194,14 +196,12 @@ class Propagation:
         views: Sequence[View],
         needed: Sequence[float],
         before: Frame | None,
-    ) -> None:
+    ) -> NDArray[np.float32]:
         """Looks at the masks in these rows once more, from close by, unless they are neither shown nor remembered.
 
         embedding: (N, C / 8, S / 4, S / 4) of each; views: of each on the frame `before`, empty where what was there is
-        of no account; needed: as in `follow`.
+        of no account; needed: as in `follow`. Returns the object score logits (N,).
         """
-        if frame.image is None:
-            return
         index = self._index(rows)
         masks, scores = download(self.logits[index, 0] > 0, self.scores[index])
         wanted = scores > np.minimum(needed, 0)
@@ -215,15 +215,24 @@ class Propagation:
             index = index[chosen]
             # From these follows also where the object is looked for next, and what is expected there.
             self.logits[index] = self.close_ups.refine(found, self.logits[index], embedding[chosen], frame, before)
+        return cast(NDArray[np.float32], scores)
 
     def _recognise(
-        self, rows: Sequence[int], choice: Choice, frame: Frame, views: Sequence[View], needed: Sequence[float]
+        self,
+        rows: Sequence[int],
+        choice: Choice,
+        scores: NDArray[np.float32],
+        frame: Frame,
+        views: Sequence[View],
+        needed: Sequence[float],
     ) -> Choice:
-        """The choice of which what does not look like the object is not in view; arguments as in `follow`."""
-        (scores,) = download(self.scores[self._index(rows)])
+        """The choice of which what does not look like the object is not in view.
+
+        scores: (N,) of the choice, on the host; the others as in `follow`.
+        """
         others = np.zeros(len(rows), bool)
-        for n, (row, view) in enumerate(zip(rows, views, strict=True)):
-            colours = self.close_ups.colours(row, frame)
+        seen = self.close_ups.colours(rows, frame)
+        for n, (row, view, colours) in enumerate(zip(rows, views, seen, strict=True)):
             self.sights[row] = replace(self.sights[row], colours=colours)
             if colours is not None and view.appearance is not None and scores[n] > needed[n]:
                 others[n] = not view.appearance.is_of(colours, in_view=view.in_view)

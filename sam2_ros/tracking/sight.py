@@ -29,15 +29,14 @@ def picture(image: Tensor, size: int) -> Tensor:
     if scale >= 1:
         return image
     target = (max(1, round(scale * height)), max(1, round(scale * width)))
-    x = F.interpolate(image.permute(0, 3, 1, 2).float(), size=target, mode="bilinear", antialias=True)
-    return x.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+    return _resized(image, target)
 
 
 def see(network: Sam2, frame: Frame, regions: Sequence[SearchRegion], size: int) -> Features:
     """Features of N regions of a frame, or of the whole frame, a batch of one, where that is what is encoded."""
     if frame.features is not None:
         return frame.features
-    return network.encode_image(pictures(network, frame, regions, size))
+    return network.encode_image(network.prepare(cuts(frame, regions, size), size))
 
 
 class Looks:
@@ -57,15 +56,26 @@ class Looks:
         return self._seen[region]
 
 
-def pictures(network: Sam2, frame: Frame, regions: Sequence[SearchRegion], size: int) -> Tensor:
-    """The network's input (N, 3, size, size) of N regions of a frame that is kept as an image."""
+def cuts(frame: Frame, regions: Sequence[SearchRegion], size: int) -> list[Tensor]:
+    """N regions of a frame that is kept as an image, each stretched to (size, size, 3) uint8."""
     if frame.image is None:
         raise ValueError(f"frame {frame.number} has no image to cut regions out of")
-    cuts = []
+    parts = []
     for region in regions:
         x0, y0, x1, y1 = region.pixels(*frame.seen)
-        cuts.append(frame.image[0, y0:y1, x0:x1])
-    return network.prepare(cuts, size)
+        parts.append(_resized(frame.image[:, y0:y1, x0:x1], (size, size))[0])
+    return parts
+
+
+def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """(1, H, W, 3) uint8 to another height and width, as SAM 2 does: bilinear, without aliases."""
+    x = image.permute(0, 3, 1, 2)
+    if x.device.type == "cpu":  # in a third of the time that floats take
+        x = F.interpolate(x, size=size, mode="bilinear", antialias=True)
+    else:
+        x = F.interpolate(x.float(), size=size, mode="bilinear", antialias=True)
+        x = x.round().clamp(0, 255).to(torch.uint8)
+    return x.permute(0, 2, 3, 1).contiguous()
 
 
 def paste(

@@ -62,7 +62,10 @@ def test_a_thin_part_goes_along() -> None:
     earlier = Earlier(close_up, 16 / WIDTH, 2 / HEIGHT)
     crop = SearchRegion(0.54, 0.52, 0.45)
     source = earlier.source(crop)
-    pictures = [cut(image, region, SIZE).astype(np.uint8) for image, region in ((before, source), (now, crop))]
+    pictures = [
+        cv2.cvtColor(cut(image, region, SIZE).astype(np.uint8), cv2.COLOR_GRAY2RGB)
+        for image, region in ((before, source), (now, crop))
+    ]
     led = earlier.led(source, pictures[0], pictures[1], HEIGHT, WIDTH)
     assert led.shape == (SIZE, SIZE) and led.min() == -1 and led.max() == 1
     there = cut(truth, crop, SIZE) > 0.5

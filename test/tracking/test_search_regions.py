@@ -20,7 +20,7 @@ from sam2_ros.tracking import BadPrompt, Prompt, Tracker, sight
 from sam2_ros.tracking.history import Frame
 from sam2_ros.tracking.outputs import Outputs
 from sam2_ros.tracking.propagation import Sight
-from sam2_ros.tracking.sight import Looks, mask_input, picture, place, point_input, resample, see
+from sam2_ros.tracking.sight import Looks, cuts, mask_input, picture, place, point_input, resample, see
 from sam2_ros.tracking.visibility import Thresholds, View
 
 HEIGHT, WIDTH, SIZE = 120, 160, 64
@@ -36,10 +36,16 @@ def frame(number: int = 0) -> Frame:
 
 def test_what_is_seen_of_a_region_is_what_is_seen_of_an_image_of_it(region_network: Sam2) -> None:
     regions = [SearchRegion(0.25, 0.75, 0.5), SearchRegion()]
+    parts = [image(0)[60:, :80], image(0)]
+    shown = cuts(frame(), regions, SIZE)
+    for cut, part in zip(shown, parts, strict=True):
+        floats = torch.from_numpy(part).permute(2, 0, 1)[None].float()
+        exact = torch.nn.functional.interpolate(floats, size=(SIZE, SIZE), mode="bilinear", antialias=True)
+        torch.testing.assert_close(cut.permute(2, 0, 1)[None].float(), exact, atol=1.01, rtol=0)  # it is rounded twice
     seen = see(region_network, frame(), regions, SIZE)
     assert seen.top.shape[0] == 2
-    for k, part in enumerate((image(0)[60:, :80], image(0))):
-        alone = region_network.encode_image(region_network.prepare(torch.from_numpy(part.copy())[None], SIZE))
+    for k, cut in enumerate(shown):
+        alone = region_network.encode_image(region_network.prepare([cut], SIZE))
         torch.testing.assert_close(seen.top[k], alone.top[0], atol=1e-4, rtol=1e-4)
 
 
@@ -244,7 +250,7 @@ def test_a_region_grows_until_one_is_sure(in_view: bool, iou: float, scale: floa
     logits[1, 0, 0, 15] = 5
     sights = [Sight(), Sight(SearchRegion(0.5, 0.5, 0.4))]
     close_up = CloseUp(SearchRegion(0.5, 0.5, 0.2), np.ones((8, 8), bool))
-    close_ups = SimpleNamespace(masks=lambda rows: [close_up] * len(rows))
+    close_ups = SimpleNamespace(of=lambda rows: [close_up] * len(rows))
     propagation: Any = SimpleNamespace(sights=sights, logits=logits, iou=torch.tensor([1.0, iou]), close_ups=close_ups)
     outputs = Outputs(propagation, Thresholds(0.5, 0.5, 1.0), search_context=3.2, non_overlap=False)
     ((region, expected, kept),) = outputs._next_searches([1], [None], torch.tensor([in_view]), frame())
