@@ -20,7 +20,7 @@ from sam2_ros.geometry.transfer import download, upload
 from sam2_ros.network import Sam2, overlap
 
 from .history import Frame
-from .sight import cuts, paste, resample
+from .sight import cuts, paste, pictures, resample
 
 _AROUND = 1.5
 """Edge of a crop, in the longer edge of the mask's box."""
@@ -117,11 +117,11 @@ class CloseUps:
         crops = [SearchRegion.around(target.box, *frame.seen, _AROUND) for target in targets]
         given = torch.cat((logits, embedding.float()), dim=1)
         given = resample(given, frame, regions, crops, size // 2).to(network.dtype)
-        seen = cuts(frame, crops, size)
-        led = self._lead([target.earlier for target in targets], crops, seen, frame, before)
+        led = self._lead([target.earlier for target in targets], crops, frame, before)
         coarse = F.interpolate(given[:, :1].float(), size=led.shape[-2:], mode="bilinear", align_corners=False)
         led *= (overlap(coarse > 0, led[:, 0] > 0) >= _ALIKE).view(-1, 1, 1, 1)
-        refined, shown = network.refine(network.prepare(seen, size), given[:, :1], given[:, 1:], led.to(network.dtype))
+        seen = pictures(network, frame, crops, size)
+        refined, shown = network.refine(seen, given[:, :1], given[:, 1:], led.to(network.dtype))
         rows = [target.row for target in targets]
         self._refined[self._index(rows)] = refined.float()
         self._keep(rows, crops, shown.float())
@@ -138,20 +138,19 @@ class CloseUps:
         self,
         earlier: Sequence[Earlier | None],
         crops: Sequence[SearchRegion],
-        seen: Sequence[Tensor],
         frame: Frame,
         before: Frame | None,
     ) -> Tensor:
         """(N, 1, R, R) the masks on the frame before, led to where they are in N crops of this one, as `Sam2.refine`
-        takes them; seen: (R, R, 3) uint8 each, what the crops show."""
+        takes them."""
         edge = self._shown.shape[-1]
         led = torch.zeros(len(crops), 1, edge, edge, device=self._shown.device)
         known = {n: one for n, one in enumerate(earlier) if one is not None}
         if before is None or not known:
             return led
         sources = [one.source(crops[n]) for n, one in known.items()]
-        both = download(*cuts(before, sources, edge), *(seen[n] for n in known))
-        pairs = zip(both[: len(known)], both[len(known) :], strict=True)
+        seen = download(*cuts(before, sources, edge), *cuts(frame, [crops[n] for n in known], edge))
+        pairs = zip(seen[: len(known)], seen[len(known) :], strict=True)
         masks = [
             one.led(source, *pair, *frame.seen)
             for one, source, pair in zip(known.values(), sources, pairs, strict=True)

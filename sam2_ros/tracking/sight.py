@@ -36,7 +36,7 @@ def see(network: Sam2, frame: Frame, regions: Sequence[SearchRegion], size: int)
     """Features of N regions of a frame, or of the whole frame, a batch of one, where that is what is encoded."""
     if frame.features is not None:
         return frame.features
-    return network.encode_image(network.prepare(cuts(frame, regions, size), size))
+    return network.encode_image(pictures(network, frame, regions, size))
 
 
 class Looks:
@@ -56,15 +56,22 @@ class Looks:
         return self._seen[region]
 
 
+def pictures(network: Sam2, frame: Frame, regions: Sequence[SearchRegion], size: int) -> Tensor:
+    """The network's input (N, 3, size, size) of N regions of a frame that is kept as an image."""
+    # Not of bytes that were made smaller or larger: where there is little contrast, what rounding takes shows.
+    return network.prepare([part[0] for part in _parts(frame, regions)], size)
+
+
 def cuts(frame: Frame, regions: Sequence[SearchRegion], size: int) -> list[Tensor]:
     """N regions of a frame that is kept as an image, each stretched to (size, size, 3) uint8."""
+    return [_resized(part, (size, size))[0] for part in _parts(frame, regions)]
+
+
+def _parts(frame: Frame, regions: Sequence[SearchRegion]) -> list[Tensor]:
     if frame.image is None:
         raise ValueError(f"frame {frame.number} has no image to cut regions out of")
-    parts = []
-    for region in regions:
-        x0, y0, x1, y1 = region.pixels(*frame.seen)
-        parts.append(_resized(frame.image[:, y0:y1, x0:x1], (size, size))[0])
-    return parts
+    boxes = [region.pixels(*frame.seen) for region in regions]
+    return [frame.image[:, y0:y1, x0:x1] for x0, y0, x1, y1 in boxes]
 
 
 def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:

@@ -36,17 +36,22 @@ def frame(number: int = 0) -> Frame:
 
 def test_what_is_seen_of_a_region_is_what_is_seen_of_an_image_of_it(region_network: Sam2) -> None:
     regions = [SearchRegion(0.25, 0.75, 0.5), SearchRegion()]
-    parts = [image(0)[60:, :80], image(0)]
-    shown = cuts(frame(), regions, SIZE)
-    for cut, part in zip(shown, parts, strict=True):
-        floats = torch.from_numpy(part).permute(2, 0, 1)[None].float()
-        exact = torch.nn.functional.interpolate(floats, size=(SIZE, SIZE), mode="bilinear", antialias=True)
-        torch.testing.assert_close(cut.permute(2, 0, 1)[None].float(), exact, atol=1.01, rtol=0)  # it is rounded twice
     seen = see(region_network, frame(), regions, SIZE)
     assert seen.top.shape[0] == 2
-    for k, cut in enumerate(shown):
-        alone = region_network.encode_image(region_network.prepare([cut], SIZE))
+    for k, part in enumerate((image(0)[60:, :80], image(0))):
+        alone = region_network.encode_image(region_network.prepare(torch.from_numpy(part.copy())[None], SIZE))
         torch.testing.assert_close(seen.top[k], alone.top[0], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("size", [32, SIZE, 200])
+def test_regions_are_cut_out_in_bytes(size: int) -> None:
+    """Each pass of the two, along the rows and along the columns, is rounded."""
+    shown = cuts(frame(), [SearchRegion(0.25, 0.75, 0.5), SearchRegion()], size)
+    for cut, part in zip(shown, (image(0)[60:, :80], image(0)), strict=True):
+        floats = torch.from_numpy(part.copy()).permute(2, 0, 1)[None].float()
+        exact = torch.nn.functional.interpolate(floats, size=(size, size), mode="bilinear", antialias=True)
+        assert cut.shape == (size, size, 3)
+        torch.testing.assert_close(cut.permute(2, 0, 1)[None].float(), exact, atol=1.01, rtol=0)
 
 
 def test_an_answer_lies_where_its_region_does_and_nothing_lies_around() -> None:
