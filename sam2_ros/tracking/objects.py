@@ -1,10 +1,10 @@
-"""What the host knows of one object; the device knows it by its row."""
+"""What the host knows of the objects; the device knows each by its row."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from .errors import StampUnavailable
+from .errors import CapacityExceeded, StampUnavailable, UnknownObject
 from .tracks import Prompt
 from .visibility import View
 
@@ -85,3 +85,67 @@ class ObjectRecord:
         self.prompts = [entry for entry in self.prompts if entry.frame >= oldest]
         for number in [number for number in self.views if number < oldest - 1]:
             del self.views[number]
+
+
+class Objects:
+    """The objects that there are, by their ids, and which row of the batch each has.
+
+    There is one row more than there may be objects: what is traced anew is built up there, and takes the old row's
+    place when it is complete. So an error on the way changes nothing.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.next_id = 1
+        """Of the next new object; no id is used twice."""
+        self._records: dict[int, ObjectRecord] = {}
+        self._free_rows = list(range(self.rows))
+
+    @property
+    def rows(self) -> int:
+        return self.capacity + 1
+
+    @property
+    def spare_row(self) -> int:
+        return self._free_rows[0]
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """In rising order."""
+        return tuple(sorted(self._records))
+
+    def __getitem__(self, object_id: int) -> ObjectRecord:
+        """Raises UnknownObject."""
+        if object_id not in self._records:
+            raise UnknownObject(object_id, self._records)
+        return self._records[object_id]
+
+    def records(self) -> list[ObjectRecord]:
+        """In the order of `ids`."""
+        return [self._records[object_id] for object_id in self.ids]
+
+    def check_room(self) -> None:
+        """Raises CapacityExceeded where no other object can be added."""
+        if len(self._records) == self.capacity:
+            raise CapacityExceeded(f"there are {self.capacity} objects already; remove one, or raise capacity")
+
+    def put(self, object_id: int | None, record: ObjectRecord) -> int:
+        """Lets a record that was built up in the spare row be an object's, a new one's if None; returns the id."""
+        if object_id is None:
+            object_id = self.next_id
+            self.next_id += 1
+        else:
+            self._free_rows.append(self._records[object_id].row)
+        self._free_rows.remove(record.row)
+        self._records[object_id] = record
+        return object_id
+
+    def remove(self, object_id: int) -> None:
+        """Raises UnknownObject."""
+        self._free_rows.append(self[object_id].row)
+        del self._records[object_id]
+
+    def in_view(self, frame: int, but: int | None = None) -> tuple[View, ...]:
+        """The views on a frame of the objects that were in view there, as they are known today, without one of them."""
+        views = (record.views.get(frame) for object_id, record in self._records.items() if object_id != but)
+        return tuple(view for view in views if view is not None and view.in_view)

@@ -51,9 +51,9 @@ class Outputs:
     ) -> None:
         """search_context: of the network; non_overlap: show a pixel that several masks claim in one of them alone."""
         self._propagation = propagation
-        self._thresholds = thresholds
+        self.thresholds = thresholds
+        self.non_overlap = non_overlap
         self._search_context = search_context
-        self._non_overlap = non_overlap
 
     def look(self, records: Sequence[ObjectRecord], frame: Frame) -> Look:
         """Decides which objects are in view on a frame, from the answers in their rows, and keeps it in the records."""
@@ -65,7 +65,7 @@ class Outputs:
         measures = measure(masks)
         before = [record.views.get(frame.number - 1) for record in records]
         needed = [
-            self._thresholds.score(view, prompted=bool(record.prompts_on(frame.number)))
+            self.thresholds.score(view, prompted=bool(record.prompts_on(frame.number)))
             for record, view in zip(records, before, strict=True)
         ]
         limits = upload(np.array(needed, np.float32), device)
@@ -119,7 +119,7 @@ class Outputs:
     def tracks(self, ids: tuple[int, ...], records: Sequence[ObjectRecord], frame: Frame, look: Look) -> Tracks:
         """All objects on the newest frame, brought back to the host; look: at these records on this frame."""
         masks, measures = look.masks, look.measures
-        if self._non_overlap and ids:
+        if self.non_overlap and ids:
             masks = keep_highest(look.logits, masks)
             measures = measure(masks)
         device_scores = self._propagation.scores[look.rows]
@@ -152,4 +152,4 @@ class Outputs:
 
     def _state(self, view: View, stamp: int, area: int) -> State:
         # One whose pixels have all gone to others is in view by itself, but has no mask to show.
-        return State.OCCLUDED if view.in_view and not area else self._thresholds.state(view, stamp)
+        return State.OCCLUDED if view.in_view and not area else self.thresholds.state(view, stamp)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -19,9 +18,13 @@ from sam2_ros.geometry.search_region import SearchRegion
 from .appearance import Appearance
 from .errors import BadMemory
 from .memory import Remembered
+from .visibility import View
 
 _VERSION = 3
 _KIND = "sam2_ros object memory"
+
+_UNKNOWN = -10.0
+"""Object score logit of an object that was out of view, until it is searched for."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +33,8 @@ class SavedObject:
 
     remembered: Remembered
     """What the next frame would see of it."""
-    in_view: bool
-    unseen: int
-    """Nanoseconds since it was in view."""
-    share: float
-    """Of the image that it covered then."""
-    region: SearchRegion
-    """Where to look for it."""
-    expected: NDArray[np.bool_] | None
-    """As in `View`, as is what follows."""
-    appearance: Appearance | None
+    view: View
+    """Its time counts from that frame: `last_seen` is not above 0. What it looks like from close by is not saved."""
 
 
 @dataclass(frozen=True)
@@ -54,24 +49,24 @@ class Origin:
 
 def pack(saved: SavedObject, origin: Origin, label: str = "") -> bytes:
     """A safetensors file's content; the same object always gives the same bytes. label: for who reads the file."""
-    remembered = saved.remembered
+    remembered, view = saved.remembered, saved.view
     facts = {
         **asdict(origin),
         "version": _VERSION,
         "label": label,
         "ages": remembered.ages,
         "conditioning": remembered.conditioning,
-        "in_view": saved.in_view,
-        "unseen": saved.unseen,
-        "share": saved.share,
-        "region": {"x": saved.region.x, "y": saved.region.y, "scale": saved.region.scale},
+        "in_view": view.in_view,
+        "unseen": -view.last_seen,
+        "share": view.share,
+        "region": {"x": view.region.x, "y": view.region.y, "scale": view.region.scale},
     }
     tensors = {"memories": remembered.memories.contiguous().cpu(), "pointers": remembered.pointers.contiguous().cpu()}
-    if saved.expected is not None:
-        tensors["expected"] = torch.from_numpy(saved.expected)
-    if saved.appearance is not None:
-        tensors["colours"] = torch.from_numpy(np.stack([one.shares for one in saved.appearance.prompted]))
-        facts["extent"] = saved.appearance.share
+    if view.expected is not None:
+        tensors["expected"] = torch.from_numpy(view.expected)
+    if view.appearance is not None:
+        tensors["colours"] = torch.from_numpy(np.stack([one.shares for one in view.appearance.prompted]))
+        facts["extent"] = view.appearance.share
     # One entry, since safetensors writes several in any order.
     return bytes(save(tensors, metadata={_KIND: json.dumps(facts)}))
 
@@ -98,7 +93,9 @@ def unpack(data: bytes, origin: Origin, device: torch.device) -> SavedObject:
         in_view, unseen, share = bool(facts["in_view"]), int(facts["unseen"]), float(facts["share"])
         if not (0 <= unseen < 2**62 and 0 <= share <= 1):
             raise ValueError(f"unseen is {unseen} ns and share {share:g}")
-        return SavedObject(remembered, in_view, unseen, share, SearchRegion(x, y, scale), expected, appearance)
+        region = SearchRegion(x, y, scale)
+        view = View(in_view, -unseen, share, _UNKNOWN, region, expected, appearance=appearance)
+        return SavedObject(remembered, view)
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise BadMemory(f"the memory is incomplete: {error}") from error
 

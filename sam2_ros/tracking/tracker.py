@@ -19,19 +19,20 @@ from torch import Tensor
 from sam2_ros.geometry.transfer import upload
 from sam2_ros.network import Features, Sam2, fingerprint
 
-from .errors import BadImage, BadMemory, CapacityExceeded, LateImage, StampUnavailable, UnknownObject
+from .errors import BadImage, BadMemory, LateImage, StampUnavailable
 from .history import Frame, History
 from .last_prompt import LastPrompt
 from .memory import MemoryBank
-from .objects import ObjectRecord, PromptEntry
+from .objects import ObjectRecord, Objects, PromptEntry
 from .outputs import Outputs
 from .prompting import Prompting
 from .prompts import check
 from .propagation import Propagation
 from .saved import Origin, SavedObject, label_of, pack, unpack
 from .sight import picture
-from .tracks import Prompt, Readings, State, Tracks
-from .visibility import Thresholds, View
+from .tracing import Tracing
+from .tracks import Prompt, Readings, Tracks
+from .visibility import Thresholds
 
 _log = logging.getLogger(__name__)
 
@@ -42,14 +43,8 @@ NEW_STREAM = 500_000_000
 """Nanoseconds by which a stamp falls at least where a recording or simulation begins anew. By a driver's jitter or a
 clock that is put right it falls by less, and objects should outlive both."""
 
-_UNKNOWN = -10.0
-"""Object score logit of a loaded object that was out of view, until it is searched for."""
-
 _fingerprints: WeakKeyDictionary[Sam2, str] = WeakKeyDictionary()
 """Of networks that have trackers; made once, since it reads all weights, which do not change then."""
-
-_SMALL = 0.5
-"""Share of the image below which an object, once lost, is not believed to have grown to all of it."""
 
 
 class Tracker:
@@ -99,14 +94,10 @@ class Tracker:
             raise ValueError(f"image_size is {size}; it must be a positive multiple of 32")
         self._network = network
         self._size = size
-        self._capacity = capacity
-        self._search_every = search_every
-        self._thresholds = Thresholds(show_above, hide_below, lost_after)
         length = 1 + math.ceil(FRAMES_PER_SECOND * history)
         self._history = History(network, size=size, length=length, seconds=history)
-        # One row more than objects: what is traced anew is built up there, and takes the old row's place when it is
-        # complete. So an error on the way changes nothing.
-        rows = capacity + 1
+        self._objects = Objects(capacity)
+        rows = self._objects.rows
         self._bank = MemoryBank(
             network, rows=rows, conditioning=conditioning_frames, history=length, pixels=(size // 16) ** 2
         )
@@ -114,10 +105,15 @@ class Tracker:
         self._propagation = Propagation(
             network, self._bank, self._prompting, rows=rows, size=size, corrections_condition=corrections_condition
         )
-        self._outputs = self._make_outputs(non_overlap)
-        self._objects: dict[int, ObjectRecord] = {}
-        self._free_rows = list(range(rows))
-        self._next_id = 1
+        self._outputs = Outputs(
+            self._propagation,
+            Thresholds(show_above, hide_below, lost_after),
+            search_context=network.config.search_context,
+            non_overlap=non_overlap,
+        )
+        self._tracing = Tracing(
+            self._history, self._bank, self._propagation, self._outputs, self._objects, search_every=search_every
+        )
         self._last_prompt: LastPrompt | None = None
         self._torn = False
         """Whether an error of the device has left answers in the rows that are not of the newest image."""
@@ -125,11 +121,11 @@ class Tracker:
     @property
     def ids(self) -> tuple[int, ...]:
         """The objects that are tracked, in rising order."""
-        return tuple(sorted(self._objects))
+        return self._objects.ids
 
     @property
     def capacity(self) -> int:
-        return self._capacity
+        return self._objects.capacity
 
     @property
     def replays(self) -> bool:
@@ -155,16 +151,16 @@ class Tracker:
         BadPrompt; nothing has changed then.
         """
         frame = self._history.nearest(stamp)
-        record = ObjectRecord(row=self._free_rows[0]) if object_id is None else self._known(object_id)
+        record = ObjectRecord(self._objects.spare_row) if object_id is None else self._objects[object_id]
         if frame.number < record.since:
             raise StampUnavailable(f"object {object_id} was loaded after the image of stamp {frame.stamp} ns")
         record = record.forked(frame.number)
         begins = record.began is None and (prompt.replace or not record.prompts_on(frame.number))
         prompt = check(prompt, frame.height, frame.width, begins=begins)
         if object_id is None:
-            self._check_room()
-        record.add(frame.number, prompt, self._in_view(frame, but=object_id))
-        last = LastPrompt.of(object_id or self._next_id, record, frame, self._bank)
+            self._objects.check_room()
+        record.add(frame.number, prompt, self._objects.in_view(frame.number, but=object_id))
+        last = LastPrompt.of(object_id or self._objects.next_id, record, frame, self._bank)
         answer = self._retrace(object_id, record, frame)
         self._last_prompt = last
         return answer
@@ -189,7 +185,7 @@ class Tracker:
         Returns the object as it then is on the newest image, or no object. Raises UnknownObject, or, if there were
         other prompts, StampUnavailable as `choose`.
         """
-        record = self._known(object_id)
+        record = self._objects[object_id]
         if record.made == 1 and not record.loaded:
             self.remove(object_id)
             return self.current().none()
@@ -201,7 +197,7 @@ class Tracker:
     def _before_last(self, object_id: int) -> tuple[ObjectRecord, PromptEntry, Frame, LastPrompt | None]:
         """An object without its last prompt, that prompt, the image that it lies on, and what it is taken back by if it
         is not the history. Raises UnknownObject or StampUnavailable."""
-        record, last = self._known(object_id), self._last_prompt
+        record, last = self._objects[object_id], self._last_prompt
         if last is None or not last.serves(object_id, self._history):
             frame, last = self._history.at(record.last(object_id).frame), None
         else:
@@ -221,23 +217,18 @@ class Tracker:
         """
         frame = self._history.nearest(stamp)
         return self._prompting.preview(
-            frame, check(prompt, frame.height, frame.width, begins=True), self._in_view(frame)
+            frame, check(prompt, frame.height, frame.width, begins=True), self._objects.in_view(frame.number)
         )
 
     def set_visibility(self, *, show_above: float, hide_below: float, lost_after: float, non_overlap: bool) -> None:
         """Changes what the constructor was given, from the next answer on, be it on the newest image once more. Raises
         ValueError for what cannot be."""
-        self._thresholds = Thresholds(show_above, hide_below, lost_after)
-        self._outputs = self._make_outputs(non_overlap)
-
-    def _make_outputs(self, non_overlap: bool) -> Outputs:
-        context = self._network.config.search_context
-        return Outputs(self._propagation, self._thresholds, search_context=context, non_overlap=non_overlap)
+        self._outputs.thresholds = Thresholds(show_above, hide_below, lost_after)
+        self._outputs.non_overlap = non_overlap
 
     def remove(self, object_id: int) -> None:
         """Forgets an object; its id is not used again. Raises UnknownObject."""
-        self._free_rows.append(self._known(object_id).row)
-        del self._objects[object_id]
+        self._objects.remove(object_id)
         self._forget_last(object_id)
 
     def reset(self) -> None:
@@ -250,27 +241,18 @@ class Tracker:
         """All objects on the newest image, as they are after the latest prompts. Raises NoImage."""
         frame = self._history.newest
         self._make_whole()
-        records = self._records()
+        records = self._objects.records()
         return self._outputs.tracks(self.ids, records, frame, self._outputs.look(records, frame))
 
     @torch.inference_mode()
     def save(self, object_id: int, label: str = "") -> bytes:
         """An object's memory, as the content of a safetensors file, with a name that `label_of` gives. Raises
         UnknownObject."""
-        self._known(object_id)
         self._make_whole()
         record, frame = self._objects[object_id], self._history.newest
         view = record.views[frame.number]
         remembered = self._bank.export(record.row, frame.number + 1)
-        saved = SavedObject(
-            remembered,
-            view.in_view,
-            frame.stamp - view.last_seen,
-            view.share,
-            view.region,
-            view.expected,
-            view.appearance,
-        )
+        saved = SavedObject(remembered, replace(view, last_seen=view.last_seen - frame.stamp))
         return pack(saved, self._network_origin(), label)
 
     @staticmethod
@@ -286,43 +268,21 @@ class Tracker:
         if it is another network's, CapacityExceeded or NoImage.
         """
         frame = self._history.newest
-        self._check_room()
+        self._objects.check_room()
         saved = unpack(data, self._network_origin(), self._network.device)
         edge = self._size // 4
         masks = [(edge, edge)] if self._network.config.search_context else []
-        given = [] if saved.expected is None else [saved.expected.shape]
+        given = [] if saved.view.expected is None else [saved.view.expected.shape]
         if not self._bank.fits(saved.remembered) or given != masks:
             raise BadMemory("the memory's tensors have other shapes than this tracker's")
-        row, number = self._free_rows[0], frame.number
+        row, number = self._objects.spare_row, frame.number
         self._bank.restore(row, number, saved.remembered)
-        before = View(
-            saved.in_view,
-            frame.stamp - saved.unseen,
-            saved.share,
-            _UNKNOWN,
-            saved.region,
-            saved.expected,
-            appearance=saved.appearance,
-        )
+        before = replace(saved.view, last_seen=frame.stamp + saved.view.last_seen)
         began = number - max(saved.remembered.ages)
         record = ObjectRecord(row, began, since=number, views={number - 1: before})
-        self._follow([record], frame)
-        object_id = self._commit(None, record)
+        self._tracing.follow([record], frame)
+        object_id = self._objects.put(None, record)
         return self.current().only(object_id)
-
-    def _check_room(self) -> None:
-        if len(self._objects) == self._capacity:
-            raise CapacityExceeded(f"there are {self._capacity} objects already; remove one, or raise capacity")
-
-    def _in_view(self, frame: Frame, but: int | None = None) -> tuple[View, ...]:
-        """The objects in view on a frame as they are known today, without one of them."""
-        views = (record.views.get(frame.number) for id_, record in self._objects.items() if id_ != but)
-        return tuple(view for view in views if view is not None and view.in_view)
-
-    def _known(self, object_id: int) -> ObjectRecord:
-        if object_id not in self._objects:
-            raise UnknownObject(object_id, self._objects)
-        return self._objects[object_id]
 
     def _check_order(self, stamp: int) -> None:
         if self._history.empty:
@@ -344,7 +304,7 @@ class Tracker:
             reason = f"the image changed from {last.width}x{last.height} to {width}x{height} pixels"
         else:
             return
-        _log.warning("a new stream begins because %s; %d objects are forgotten", reason, len(self._objects))
+        _log.warning("a new stream begins because %s; %d objects are forgotten", reason, len(self.ids))
         self.reset()
         self._history.clear()
 
@@ -355,9 +315,9 @@ class Tracker:
         self._begin_stream_if_new(stamp, height, width)
         cut_from = picture(image, self._size) if features is None else None
         frame = Frame(self._history.next_number, stamp, height, width, features, cut_from)
-        records, self._torn = self._records(), True
+        records, self._torn = self._objects.records(), True
         if records:
-            self._follow(records, frame)
+            self._tracing.follow(records, frame)
         look = self._outputs.look(records, frame)
         # Only now, so that an error of the device on the way leaves no frame on which the objects were not tracked.
         self._history.add(frame)
@@ -366,37 +326,11 @@ class Tracker:
             record.prune(self._history.oldest_number)
         return self._outputs.tracks(self.ids, records, frame, look)
 
-    def _records(self) -> list[ObjectRecord]:
-        """Of all objects, in the order of `ids`."""
-        return [self._objects[object_id] for object_id in self.ids]
-
-    def _follow(self, records: Sequence[ObjectRecord], frame: Frame) -> None:
-        """Tracks objects onto a frame. One that is lost does not come back as the whole image."""
-        before = {record.row: record.views[frame.number - 1] for record in records}
-        # Not all in the same frame: each counts from its own first one.
-        searched = [
-            record.row
-            for record in records
-            if before[record.row].in_view or (frame.number - (record.began or 0)) % self._search_every == 0
-        ]
-        if searched:
-            views = [before[row] for row in searched]
-            wary = [self._doubts_whole(view, frame) for view in views]
-            needed = [self._thresholds.score(view) for view in views]
-            before_it = self._history.before(frame.number)
-            self._propagation.follow(searched, frame, views, wary=wary, needed=needed, before=before_it)
-        if resting := [row for row in before if row not in searched]:
-            self._propagation.rest(resting, [before[row] for row in resting])
-
-    def _doubts_whole(self, view: View, frame: Frame) -> bool:
-        """Whether a mask of the whole image is not believed of an object; view: of it on the frame before."""
-        return self._thresholds.state(view, frame.stamp) == State.LOST and view.share < _SMALL
-
     def _retrace(
         self, object_id: int | None, record: ObjectRecord, start: Frame, last: LastPrompt | None = None
     ) -> Tracks:
-        """As `_trace`. Returns the object alone, with the readings of the last prompt that was made on that frame."""
-        object_id, readings = self._trace(object_id, record, start, last)
+        """As `Tracing.trace`. Returns the object alone, with the readings of the last prompt that was made there."""
+        object_id, readings = self._tracing.trace(object_id, record, start, last)
         return replace(self.current().only(object_id), readings=readings)
 
     def _make_whole(self) -> None:
@@ -404,53 +338,8 @@ class Tracker:
         if self._torn:
             newest = self._history.newest
             for object_id in self.ids:
-                self._trace(object_id, self._objects[object_id].forked(newest.number), newest)
+                self._tracing.trace(object_id, self._objects[object_id].forked(newest.number), newest)
             self._torn = False
-
-    def _trace(
-        self, object_id: int | None, record: ObjectRecord, start: Frame, last: LastPrompt | None = None
-    ) -> tuple[int, Readings | None]:
-        """Goes through the frames from `start` on again, with the prompts that the record has for them.
-
-        record: forked from the object's; it takes its place when all has gone well. last: where the history no longer
-        holds the frame, what does. Returns the object's id and the readings of the last prompt that was made on the
-        frame `start`.
-        """
-        old_row, record.row = record.row, self._free_rows[0]
-        self._bank.clear(record.row)
-        if last is not None and last.remembered is not None:
-            self._bank.restore(record.row, start.number, last.remembered)
-        elif record.began is not None:
-            self._bank.copy(old_row, record.row)
-            self._bank.forget_from(record.row, start.number)
-        readings = None
-        for frame in [*([] if last is None else [start]), *self._history.since(start.number)]:
-            number, entries = frame.number, record.prompts_on(frame.number)
-            record.bridge(number)
-            if entries:
-                view = None if record.began is None else record.views[number - 1]
-                prompts, others = [entry.prompt for entry in entries], entries[-1].others
-                wary = view is not None and self._doubts_whole(view, frame)
-                answer = self._propagation.prompt(record.row, frame, prompts, view, others, wary=wary)
-                record.began = number if record.began is None else record.began
-                readings = answer if number == start.number else readings
-            elif record.began is not None:
-                self._follow([record], frame)
-            else:
-                continue
-            self._outputs.look([record], frame)
-        return self._commit(object_id, record), readings
-
-    def _commit(self, object_id: int | None, record: ObjectRecord) -> int:
-        """Lets a record that was built up in a free row be an object's, a new one's if None; returns the id."""
-        if object_id is None:
-            object_id = self._next_id
-            self._next_id += 1
-        else:
-            self._free_rows.append(self._objects[object_id].row)
-        self._free_rows.remove(record.row)
-        self._objects[object_id] = record
-        return object_id
 
     def _network_origin(self) -> Origin:
         """What a saved memory must fit."""

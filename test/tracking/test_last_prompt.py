@@ -37,10 +37,10 @@ def track(request: pytest.FixtureRequest) -> Callable[..., Tracker]:
         tracker = Tracker(network, history=0.25)
         for number in range(NEWEST + 1):
             if skips and number == PROMPTED + 1:
-                record = tracker._objects.pop(1)
+                record = tracker._objects._records.pop(1)
             if skips and number == NEWEST - HELD + 1:
                 record.bridge(number)
-                tracker._objects[1] = record
+                tracker._objects._records[1] = record
             tracker.track(image(number), number * PERIOD)
             if first is not None and number == 1:
                 tracker.prompt(first)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from sam2_ros.network import Answer, Sam2
 from sam2_ros.tracking import BadPrompt, Prompt, StampUnavailable, Tracker, Tracks, UnknownObject
+from sam2_ros.tracking.objects import Objects
 
 HEIGHT, WIDTH = 48, 80
 SECOND = 10**9
@@ -244,7 +245,7 @@ def tell(network: Sam2, story: Story, *, late: bool, only: int | None = None) ->
 def strangers(monkeypatch: pytest.MonkeyPatch) -> None:
     """With search regions a click on something new knows of the other objects as they are when it is made, so that it
     matters which was there first. Here it does not."""
-    monkeypatch.setattr(Tracker, "_in_view", lambda *_, **__: ())
+    monkeypatch.setattr(Objects, "in_view", lambda *_, **__: ())
 
 
 def assert_same(one: tuple[Tracker, dict[int, int], list], other: tuple[Tracker, dict[int, int], list]) -> None:

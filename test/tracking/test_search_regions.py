@@ -238,7 +238,7 @@ def test_a_click_knows_of_the_other_objects_that_were_in_view_when_it_was_made(
     tracker.remove(1)
     tracker.choose(number, 1)
     assert given[2] == given[1], "what it meant when it was made"
-    (new,) = (record.views for id_, record in tracker._objects.items() if id_ == number)
+    new = tracker._objects[number].views
     tracker.prompt(replace(click, replace=True), object_id=2, stamp=0)
     assert given[3] == [id(new[0])], "not of itself"
     tracker.prompt(click, object_id=3, stamp=1)
@@ -342,8 +342,8 @@ def test_a_mask_has_the_edge_that_is_seen_from_close_by_unless_it_was_drawn(monk
     tracker.prompt(Prompt(box=np.array([20, 20, 60, 60], np.float32)))
     seen = tracker.track(image(1), 1)
     assert looks[-1] == ((2, 3, 32, 32), (2, 1, 16, 16), (2, 16, 16, 16), (2, 1, 32, 32)), "both objects at once"
-    propagation, views = tracker._propagation, [record.views[1] for record in tracker._objects.values()]
-    rows = [record.row for record in tracker._objects.values()]
+    propagation, views = tracker._propagation, [record.views[1] for record in tracker._objects.records()]
+    rows = [record.row for record in tracker._objects.records()]
     for row, shown, view, memory in zip(rows, seen.masks, views, remembered[-1], strict=True):
         crop = propagation.close_ups.crops([row])[0]
         x0, y0, x1, y1 = crop.pixels(HEIGHT, WIDTH)

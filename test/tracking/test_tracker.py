@@ -53,9 +53,9 @@ def state_of(tracker: Tracker) -> dict[str, Any]:
     return {
         "ids": tracker.ids,
         "memories": [tracker.save(object_id) for object_id in tracker.ids],
-        "records": [dataclasses.asdict(record) for _, record in sorted(tracker._objects.items())],
-        "next": (tracker._next_id, tracker._history.next_number, sorted(tracker._history._frames)),
-        "answers": [tracker._propagation.logits[record.row].tolist() for record in tracker._objects.values()],
+        "records": [dataclasses.asdict(record) for record in tracker._objects.records()],
+        "next": (tracker._objects.next_id, tracker._history.next_number, sorted(tracker._history._frames)),
+        "answers": [tracker._propagation.logits[record.row].tolist() for record in tracker._objects.records()],
     }
 
 
@@ -375,13 +375,17 @@ def test_it_runs_in_bfloat16_and_answers_nearly_the_same(network: Sam2) -> None:
 
 def test_its_tensors_are_allocated_once(tracker: Tracker) -> None:
     def held() -> list[int]:
-        owners = (vars(tracker), vars(tracker._bank))
-        return [value.data_ptr() for owner in owners for value in owner.values() if isinstance(value, torch.Tensor)]
+        history, propagation = tracker._history, tracker._propagation
+        parts = [tracker._bank, propagation, propagation.close_ups, history, *filter(None, [history._features])]
+        found = [value for part in parts for value in vars(part).values() if isinstance(value, torch.Tensor)]
+        assert len(found) >= 8
+        return [tensor.data_ptr() for tensor in found]
 
+    tracker.track(image(0), 0)  # which shows how large images are
     before = held()
-    for number in range(30):
+    for number in range(1, 30):
         tracker.track(image(number), number)
-        if number % 5 == 0:
+        if number % 5 == 1:
             tracker.prompt(BOX)
         if number % 5 == 3:
             tracker.remove(tracker.ids[-1])
