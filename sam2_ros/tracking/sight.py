@@ -97,10 +97,13 @@ def place(logits: Tensor, frame: Frame, regions: Sequence[SearchRegion]) -> Tens
     """(N, 1, S / 4, S / 4) logits of N regions to (N, H, W) of the frame."""
     if frame.image is None:
         return resize_logits(logits, frame.height, frame.width)
-    placed = place_logits(logits, [region.pixels(*frame.seen) for region in regions], *frame.seen)
-    if frame.seen == (frame.height, frame.width):
-        return placed
-    return resize_logits(placed[:, None], frame.height, frame.width)
+    # Where a region was cut out, in pixels of the image itself: less than half of one beside it.
+    down, right = frame.height / frame.seen[0], frame.width / frame.seen[1]
+    boxes = [
+        (round(x0 * right), round(y0 * down), round(x1 * right), round(y1 * down))
+        for x0, y0, x1, y1 in (region.pixels(*frame.seen) for region in regions)
+    ]
+    return place_logits(logits, boxes, frame.height, frame.width)
 
 
 def resample(

@@ -61,6 +61,22 @@ def test_an_answer_lies_where_its_region_does_and_nothing_lies_around() -> None:
     np.testing.assert_array_equal(masks[0].numpy(), expected)
 
 
+def test_an_answer_lies_in_the_whole_image_as_it_does_in_a_smaller_one_that_it_was_seen_in() -> None:
+    """Pixels of 2.7 by 2.3 of the image, so that no edge of a region is one of a pixel."""
+    large = replace(frame(), height=276, width=432)
+    for region in (SearchRegion(0.25, 0.75, 0.5), SearchRegion(0.4, 0.5, 0.33), SearchRegion(0.7, 0.2, 0.2)):
+        x0, y0, x1, y1 = region.pixels(HEIGHT, WIDTH)
+        whole, middle = np.full((16, 16), 3.0, np.float32), np.full((16, 16), -3.0, np.float32)
+        middle[4:12, 4:12] = 3.0
+        for logits, inset in ((whole, 0.0), (middle, 0.25)):
+            mask = place(torch.from_numpy(logits)[None, None], large, [region])[0] > 0
+            wide, high = inset * (x1 - x0), inset * (y1 - y0)
+            rows, columns = (mask.any(dim=d).nonzero() for d in (1, 0))
+            found = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+            expected = [2.7 * (x0 + wide), 2.3 * (y0 + high), 2.7 * (x1 - wide), 2.3 * (y1 - high)]
+            np.testing.assert_allclose(found, expected, atol=1.01)
+
+
 def test_points_and_masks_are_seen_where_they_are(region_network: Sam2) -> None:
     region = SearchRegion(0.25, 0.75, 0.5)
     points = point_input([(0, 60), (80, 120), (20, 75)], frame(), region, SIZE)
