@@ -163,7 +163,7 @@ class Found(Dataset[tuple[Tensor, ...]]):
                     tracks = tracker.prompt(make_prompt(truth, kind))
                 except BadPrompt:
                     return
-            (record,) = tracker._objects.values()
+            (record,) = tracker._objects.records()
             self._mislead(record.views, truth, random)
             if not t and kind == "mask":
                 continue
