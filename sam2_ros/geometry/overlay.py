@@ -42,15 +42,17 @@ def draw_overlay(image: NDArray[np.uint8], marks: Sequence[Mark], *, opacity: fl
         _fill(canvas, mark, box, opacity)
     for mark, box in seen:
         _outline(canvas, mark, box, pen)
-    for mark, (x0, y0, _, _) in seen:
-        _, height = pen.tag_size(mark.caption)
-        # Above the object; inside it where there is no room above.
-        _tag(canvas, mark, x0, y0 - height - pen.line if y0 >= height + pen.line else y0, pen)
+    taken: list[_Tag] = []
     top = pen.margin
     for mark in marks:
         if not mark.mask.any():
-            _tag(canvas, mark, pen.margin, top, pen, hollow=True)
-            top += pen.tag_size(mark.caption)[1] + pen.margin
+            taken.append(_Tag.at(mark, pen.margin, top, pen, canvas))
+            top = taken[-1].y1 + pen.margin
+    for mark, box in reversed(seen):
+        taken.append(_beside(mark, box, taken, pen, canvas))
+    # Where there is no room for all, the smaller object's is whole.
+    for tag in reversed(taken):
+        tag.draw(canvas, pen)
     return canvas
 
 
@@ -90,23 +92,55 @@ def _outline(canvas: NDArray[np.uint8], mark: Mark, box: tuple[int, int, int, in
     cv2.drawContours(canvas, contours, -1, colour(mark.id), pen.line, cv2.LINE_AA)
 
 
-def _tag(canvas: NDArray[np.uint8], mark: Mark, x: int, y: int, pen: _Pen, *, hollow: bool = False) -> None:
-    """The caption on a ground of the object's colour, with its top left corner at x y or as near as the image allows.
+@dataclass(frozen=True)
+class _Tag:
+    """A caption and where it stands, in pixels; x1 and y1 are one past its last."""
 
-    hollow: on a dark ground with a border of the colour instead, for an object that is not in view.
-    """
+    mark: Mark
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+    @classmethod
+    def at(cls, mark: Mark, x: int, y: int, pen: _Pen, canvas: NDArray[np.uint8]) -> _Tag:
+        """With its top left corner at x y or as near as the image allows."""
+        width, height = pen.tag_size(mark.caption)
+        x = max(0, min(x, canvas.shape[1] - width))
+        y = max(0, min(y, canvas.shape[0] - height))
+        return cls(mark, x, y, x + width, y + height)
+
+    def common(self, other: _Tag) -> int:
+        """How many pixels both cover."""
+        wide = min(self.x1, other.x1) - max(self.x0, other.x0)
+        high = min(self.y1, other.y1) - max(self.y0, other.y0)
+        return max(0, wide) * max(0, high)
+
+    def draw(self, canvas: NDArray[np.uint8], pen: _Pen) -> None:
+        """On a ground of the object's colour; of one that is not in view, on a dark one with a border of it."""
+        corners = (self.x0, self.y0), (self.x1 - 1, self.y1 - 1)
+        hollow, ground = not self.mark.mask.any(), colour(self.mark.id)
+        cv2.rectangle(canvas, *corners, _DARK if hollow else ground, cv2.FILLED)
+        if hollow:
+            cv2.rectangle(canvas, *corners, ground, max(1, pen.line // 2))
+        letters = _LIGHT if hollow else _readable_on(ground)
+        _, below = cv2.getTextSize(self.mark.caption, _FONT, pen.scale, pen.weight)
+        origin = (self.x0 + pen.margin, self.y1 - below - pen.margin // 2)
+        cv2.putText(canvas, self.mark.caption, origin, _FONT, pen.scale, letters, pen.weight, cv2.LINE_AA)
+
+
+def _beside(
+    mark: Mark, box: tuple[int, int, int, int], taken: Sequence[_Tag], pen: _Pen, canvas: NDArray[np.uint8]
+) -> _Tag:
+    """The caption above its object, inside it where there is no room above, or where it covers least of the others."""
+    x0, y0, x1, y1 = box
     width, height = pen.tag_size(mark.caption)
-    x = max(0, min(x, canvas.shape[1] - width))
-    y = max(0, min(y, canvas.shape[0] - height))
-    corners = (x, y), (x + width - 1, y + height - 1)
-    ground = colour(mark.id)
-    cv2.rectangle(canvas, *corners, _DARK if hollow else ground, cv2.FILLED)
-    if hollow:
-        cv2.rectangle(canvas, *corners, ground, max(1, pen.line // 2))
-    letters = _LIGHT if hollow else _readable_on(ground)
-    _, below = cv2.getTextSize(mark.caption, _FONT, pen.scale, pen.weight)
-    origin = (x + pen.margin, y + height - below - pen.margin // 2)
-    cv2.putText(canvas, mark.caption, origin, _FONT, pen.scale, letters, pen.weight, cv2.LINE_AA)
+    above, below, right = y0 - height - pen.line, y1 + pen.line, x1 - width
+    places = [(x0, y0), (right, y0), (x0, below), (right, below), (x0, y1 - height), (right, y1 - height)]
+    if above >= 0:
+        places = [(x0, above), (right, above), *places]
+    tags = [_Tag.at(mark, x, y, pen, canvas) for x, y in places]
+    return min(tags, key=lambda tag: sum(tag.common(other) for other in taken))
 
 
 def _readable_on(ground: Colour) -> Colour:

@@ -1,3 +1,6 @@
+from itertools import combinations
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -99,6 +102,23 @@ def test_of_captions_at_the_same_place_the_smaller_objects_is_whole() -> None:
     assert tuple(alone[1, 1]) == colour(2)
     for marks in ([large, small], [small, large]):
         assert (draw_overlay(GREY, marks)[82:97, 100:116] == alone).all()
+
+
+def test_of_neighbours_none_covers_anothers_caption(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Things in a row with long names, one before another, and one in the corner where those out of view are listed."""
+    drawn: list[Any] = []
+    monkeypatch.setattr("sam2_ros.geometry.overlay._Tag.draw", lambda tag, *_: drawn.append(tag))
+    row = [Mark(number, f"{number} a long name", _square(200 + 40 * number, 200, 36)) for number in (1, 2, 3, 4)]
+    inside = [Mark(5, "5 a tray", _square(150, 300, 120)), Mark(6, "6 a cup", _square(150, 300, 40))]
+    corner = [Mark(7, "7 a lid", _square(6, 20, 30)), Mark(8, "8 lost", np.zeros((480, 640), bool))]
+    for marks in (row, inside, corner, [*row, *inside, *corner], [*corner, *inside, *row]):
+        drawn.clear()
+        draw_overlay(GREY, marks)
+        assert {tag.mark.id for tag in drawn} == {mark.id for mark in marks}
+        for tag in drawn:
+            assert 0 <= tag.x0 < tag.x1 <= 640 and 0 <= tag.y0 < tag.y1 <= 480
+        for one, other in combinations(drawn, 2):
+            assert min(one.x1, other.x1) <= max(one.x0, other.x0) or min(one.y1, other.y1) <= max(one.y0, other.y0)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (8, 8), (33, 500), (1080, 1920)])
