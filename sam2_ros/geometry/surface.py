@@ -23,6 +23,8 @@ _LEAST_SHARE = 0.2
 _FLAT = 0.2  # an object of which a smaller share rises above the surface that it lies on is flat
 _HIDDEN = 0.05  # share of an object's outline beside which something nearer may be
 _STEEPEST = 0.05  # metres in depth from which on neighbouring pixels are never of one surface
+_TALLEST = 3.0  # times as tall as it looks large from above, a slim thing may be
+_FROM_ABOVE = 0.9  # cosine of the angle between a plane's normal and the line of sight, up to which that is from above
 _ENOUGH = 400  # points that are enough to say how far an object is from a plane
 
 
@@ -134,18 +136,27 @@ def _support(points: Floats, around: Floats, reach: float, hint: Plane | None) -
     """
     middle = points.sum(axis=0) / len(points)
     away = around - middle
-    around = around[(away * away).sum(axis=1) < (1.5 * reach + 0.05) ** 2]
+    distances = np.sqrt((away * away).sum(axis=1))
     tolerance = 0.003 + 0.003 * float(middle[2]) ** 2
+    near = around[distances < 1.5 * reach + 0.05]
     if hint is not None:
-        same = fit_plane(around, np.abs(hint.heights(around)) < tolerance, tolerance, 0.6 * len(around))
+        same = fit_plane(near, np.abs(hint.heights(near)) < tolerance, tolerance, 0.6 * len(near))
         if same is not None and _lowest(points, same) is not None:
             return same
-    best, nearest = None, np.inf
-    for plane in find_planes(around, tolerance):
-        lowest = _lowest(points, plane)
-        if lowest is not None and lowest < nearest:
-            best, nearest = plane, lowest
+    planes = find_planes(near, tolerance)
+    best = _nearest(points, planes)
+    if best is None:
+        # Seen from above, a slim thing may be taller than it looks large.
+        planes = find_planes(around[distances < _TALLEST * reach + 0.05], tolerance)
+        steep = _FROM_ABOVE * float(np.linalg.norm(middle))
+        best = _nearest(points, [plane for plane in planes if -plane.normal @ middle > steep])
     return best
+
+
+def _nearest(points: Floats, planes: list[Plane]) -> Plane | None:
+    """Of planes the one that an object's points come nearest to, being above it."""
+    lowest = [(low, plane) for plane in planes if (low := _lowest(points, plane)) is not None]
+    return min(lowest, key=lambda entry: entry[0])[1] if lowest else None
 
 
 def _lowest(points: Floats, plane: Plane) -> float | None:

@@ -107,6 +107,33 @@ def test_a_slim_thing_seen_steeply_keeps_its_height(scene: Any, camera: Pinhole,
     _check(place.box, scene, (0.0, 0.0, 0.08), (0.05, 0.05, 0.16))
 
 
+@pytest.mark.parametrize("elevation", [72.0, 80.0, 86.0, 89.9])
+@pytest.mark.parametrize("height", [0.19, 0.26])
+def test_a_slim_tall_thing_from_above_stands_on_the_table(
+    scene: Any, camera: Pinhole, elevation: float, height: float
+) -> None:
+    """A bottle as a camera at the wrist sees it. It looks 10 cm large, and the table is twice as far below its top."""
+    scene = scene(elevation=elevation, distance=0.7, noise=0.001)
+    scene.can((0.0, 0.0, 0.0), 0.035, height)
+
+    (place,) = _locate(scene, camera)
+
+    assert place.upright
+    _check(place.box, scene, (0.0, 0.0, height / 2), (0.07, 0.07, height))
+
+
+def test_what_hangs_in_front_of_a_surface_that_is_seen_obliquely_does_not_stand_on_it(
+    scene: Any, camera: Pinhole
+) -> None:
+    """As far away from it as the foot of a tall thing is from its top."""
+    scene = scene(elevation=35.0, distance=0.9)
+    scene.can((0.0, 0.0, 0.16), 0.035, 0.08)
+
+    (place,) = _locate(scene, camera)
+
+    assert not place.upright
+
+
 def test_sides_that_are_turned_half_away_count_in_a_coarse_image(scene: Any, camera: Pinhole) -> None:
     """Every second row is looked at, 3 mm apart; from one to the next depth grows by 6 mm, and by 7 mm sideways."""
     scene = scene(elevation=62.0, distance=0.55)
