@@ -173,7 +173,7 @@ def _keep(results: Sequence[Result], options: argparse.Namespace) -> None:
 def _print(network: Sam2, results: Sequence[Result], options: argparse.Namespace) -> None:
     size = options.image_size or network.config.image_size
     device = network.device
-    where = f"{torch.get_num_threads()} threads" if device.type == "cpu" else torch.cuda.get_device_name(device)
+    where = f"threads: {torch.get_num_threads()}" if device.type == "cpu" else torch.cuda.get_device_name(device)
     print(f"{options.model}, {options.prompt} prompt, {size} pixels, {device.type}, {where}")
     width = max(len("sequence"), *(len(result.sequence.name) for result in results))
     print(f"{'sequence':{width}}  frames  objects" + "".join(f"{name:>10}" for name in _COLUMNS))

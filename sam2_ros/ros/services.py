@@ -83,7 +83,7 @@ class Services:
                 response.candidates = to_candidates(
                     *self._ask(request.camera, lambda stream: stream.preview(call), call.stamp)
                 )
-                return f"a prompt was answered with {len(response.candidates)} candidates; nothing was started"
+                return f"a prompt was answered, and nothing was started; its readings: {len(response.candidates)}"
             prompted = self._ask(request.camera, lambda stream: stream.prompt(call), call.stamp)
             response.object = _as_it_is(prompted)
             response.object_id = response.object.id
@@ -135,7 +135,10 @@ class Services:
             self._check_active()
             path = _absolute(request.path)
             data = _read(path)
-            response.object_id = self._ask(request.camera, lambda stream: stream.load(data)).tracks.ids[0]
+            try:
+                response.object_id = self._ask(request.camera, lambda stream: stream.load(data)).tracks.ids[0]
+            except BadMemory as error:
+                raise CallRefused(f"{str(path)!r} cannot be used: {error}") from error
             return f"object {response.object_id} was loaded from {path}"
 
         return self._answer(response, answer, request.camera)
@@ -213,6 +216,8 @@ def _write(path: Path, data: bytes) -> None:
     try:
         if path.is_dir():
             raise CallRefused(f"{str(path)!r} cannot be written: it is a folder")
+        if not path.parent.is_dir():
+            raise CallRefused(f"{str(path)!r} cannot be written: the node's machine has no folder {str(path.parent)!r}")
         try:
             part.write_bytes(data)
             part.replace(path)

@@ -53,7 +53,9 @@ def parser() -> argparse.ArgumentParser:
         help="serve a page to click on, at localhost:8080 if nothing else is said",
     )  # fmt: skip
     result.add_argument("--seconds", type=float, default=20.0, help="how long to track at most (default: 20)")
-    result.add_argument("--rate", type=float, default=10.0, help="images per second (default: 10)")
+    result.add_argument(
+        "--rate", type=float, default=10.0, help="images per second, whatever the video's own (default: 10)"
+    )
     result.add_argument("--output", type=Path, default=Path("demo"), help="folder to write to (default: demo)")
     return result
 
@@ -143,6 +145,7 @@ class Demo:
         paused = ["--ros-args", "-p", "paused:=true"]
         camera = Process("camera", ["camera", *source, "--rate", str(options.rate), *paused])
         at_end.callback(camera.stop)
+        camera.wait_for("playing")
         node = Process(
             "node", ["node", "--ros-args", "-r", "image:=/camera/image_raw", "-p", f"model:={options.model}"]
         )

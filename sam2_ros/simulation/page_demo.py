@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from contextlib import ExitStack
@@ -26,13 +27,19 @@ def serve(video: Path | None, rate: float, model: str, address: str) -> int:
         "camera": ["camera", *source, "--rate", str(rate)],
         "node": ["node", "--ros-args", "-r", "image:=/camera/image_raw", *depth, "-p", f"model:={model}"],
     }
-    print("starting the page, the camera and the tracker; open the page's address in a browser", flush=True)
+    print(
+        f"starting the page, the camera and the tracker (ROS_DOMAIN_ID={os.environ['ROS_DOMAIN_ID']}); "
+        "open the page's address in a browser",
+        flush=True,
+    )
     try:
         with ExitStack() as at_end:
             processes = []
             for name, command in commands.items():
                 processes.append(Process(name, command))
                 at_end.callback(processes[-1].stop)
+                if name == "camera":
+                    processes[-1].wait_for("playing")
             while True:
                 for process in processes:
                     process.check()

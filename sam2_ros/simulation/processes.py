@@ -71,6 +71,18 @@ class Process:
             code = self._process.returncode
             raise ProcessDied(f"the {self.name} ended with exit status {code}; the last that it printed:\n{last}")
 
+    def wait_for(self, text: str, patience: float = 120.0) -> None:
+        """Until it has printed this. A tracker that is started before the camera plays would complain of having no
+        images.
+
+        Raises ProcessDied if it ends before that, or prints nothing for so many seconds.
+        """
+        while not any(text in line for line in list(self._lines)):
+            self.check()
+            if time.monotonic() - self.heard > patience:
+                raise ProcessDied(f"the {self.name} has not said a word for {patience:g} s")
+            time.sleep(0.05)
+
     def stop(self) -> None:
         """Asks it to end, and ends it if it does not within five seconds."""
         self._stopping = True

@@ -46,7 +46,7 @@ def draw(path: Path, title: str, record: Record, pictures: dict[float, NDArray[n
         below.tick_params(labelbottom=row == len(record.targets) - 1)
     if below is not None:
         below.set_xlabel("seconds")
-    figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=150)
     pyplot.close(figure)
 
 

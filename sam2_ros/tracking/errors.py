@@ -15,6 +15,10 @@ class LateImage(TrackerError):
     """An image stamped shortly before the newest one."""
 
 
+class BadStamp(TrackerError):
+    """A stamp that is not an integer."""
+
+
 class NoImage(TrackerError):
     """A prompt before the first image."""
 

@@ -71,7 +71,7 @@ class ObjectRecord:
     def last(self, object_id: int) -> PromptEntry:
         """The prompt that was made last. Raises StampUnavailable if the history no longer holds its image."""
         if not self.made:
-            raise StampUnavailable(f"object {object_id} was loaded and has had no prompt since")
+            raise StampUnavailable(f"object {object_id} was loaded and has had no prompt since; it can be removed")
         for entry in self.prompts:
             if entry.order == self.made:
                 return entry

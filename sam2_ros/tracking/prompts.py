@@ -17,7 +17,7 @@ def check(prompt: Prompt, height: int, width: int, *, begins: bool) -> Prompt:
     points = _array(prompt.points, "points", (-1, 2))
     labels = _array(prompt.labels, "labels", (-1,))
     if len(points) != len(labels):
-        raise BadPrompt(f"there are {len(points)} points but {len(labels)} labels; each point needs one")
+        raise BadPrompt(f"of points there are {len(points)}, of labels {len(labels)}; each point needs one")
     if not np.isin(labels, (0, 1)).all():
         given = ", ".join(f"{label:g}" for label in labels.tolist())
         raise BadPrompt(f"the labels are {given}; each must be 1, the object is here, or 0, it is not")
@@ -35,7 +35,7 @@ def check(prompt: Prompt, height: int, width: int, *, begins: bool) -> Prompt:
     if isinstance(prompt.candidate, bool) or prompt.candidate not in (0, 1, 2):
         raise BadPrompt(f"the candidate is {prompt.candidate}; it must be 0, 1 or 2")
     if prompt.candidate and (mask is not None or box is not None):
-        raise BadPrompt(f"there is no candidate {prompt.candidate} of a mask or a box: it has only one reading")
+        raise BadPrompt(f"there is no candidate {prompt.candidate} of a mask or a box: it has only one reading, 0")
     return Prompt(points, labels.astype(np.int32), box, mask, prompt.replace, int(prompt.candidate))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import replace
 from weakref import WeakKeyDictionary
@@ -19,7 +20,7 @@ from torch import Tensor
 from sam2_ros.geometry.transfer import upload
 from sam2_ros.network import Features, Sam2, fingerprint
 
-from .errors import BadImage, BadMemory, LateImage, StampUnavailable
+from .errors import BadImage, BadMemory, BadStamp, LateImage, StampUnavailable
 from .history import Frame, History
 from .last_prompt import LastPrompt
 from .memory import MemoryBank
@@ -137,7 +138,8 @@ class Tracker:
 
         image: (H, W, 3) uint8 RGB. stamp: nanoseconds. Another image size, or a stamp that falls by half a second or
         more, begins a new stream: all objects are forgotten, and a warning is logged. A gap, or a stamp that stays,
-        does not: the image is simply the next one. Raises BadImage, or LateImage for a stamp that falls by less.
+        does not: the image is simply the next one. Raises BadImage, LateImage for a stamp that falls by less, or
+        BadStamp for one that is no integer.
         """
         return track_together([self], [image], [stamp])[0]
 
@@ -147,10 +149,10 @@ class Tracker:
 
         A prompt on an image of the past is carried to the newest one over stored features, and leaves everything as if
         it had been made in time. Returns the object alone as it is on the newest image, with all readings of the
-        prompt on the image it was made on. Raises NoImage, StampUnavailable, UnknownObject, CapacityExceeded or
-        BadPrompt; nothing has changed then.
+        prompt on the image it was made on. Raises NoImage, BadStamp, StampUnavailable, UnknownObject, CapacityExceeded
+        or BadPrompt; nothing has changed then.
         """
-        frame = self._history.nearest(stamp)
+        frame = self._history.nearest(None if stamp is None else _nanoseconds(stamp))
         record = ObjectRecord(self._objects.spare_row) if object_id is None else self._objects[object_id]
         if frame.number < record.since:
             raise StampUnavailable(f"object {object_id} was loaded after the image of stamp {frame.stamp} ns")
@@ -213,9 +215,9 @@ class Tracker:
     def preview(self, prompt: Prompt, *, stamp: int | None = None) -> Readings:
         """All readings of a prompt on one image, as SAM 2 answers on a single picture: nothing is tracked or changed.
 
-        Raises NoImage, StampUnavailable or BadPrompt.
+        Raises NoImage, BadStamp, StampUnavailable or BadPrompt.
         """
-        frame = self._history.nearest(stamp)
+        frame = self._history.nearest(None if stamp is None else _nanoseconds(stamp))
         return self._prompting.preview(
             frame, check(prompt, frame.height, frame.width, begins=True), self._objects.in_view(frame.number)
         )
@@ -355,17 +357,18 @@ def track_together(
     """`Tracker.track` for several cameras at once: one image each, encoded in one batch unless it is encoded in
     regions.
 
-    The trackers share a network and an image_size. Raises ValueError if they do not, and BadImage or LateImage before
-    anything has changed in any of them.
+    The trackers share a network and an image_size. Raises ValueError if they do not, and what `Tracker.track` raises
+    before anything has changed in any of them.
     """
     if not len(trackers) == len(images) == len(stamps) > 0:
         raise ValueError(f"{len(trackers)} trackers, {len(images)} images, {len(stamps)} stamps: they go together")
     network, size = trackers[0]._network, trackers[0]._size
     if any(tracker._network is not network or tracker._size != size for tracker in trackers):
         raise ValueError("the trackers must share one network and one image_size")
+    stamps = [_nanoseconds(stamp) for stamp in stamps]
     for tracker, image, stamp in zip(trackers, images, stamps, strict=True):
         _check_image(image)
-        tracker._check_order(int(stamp))
+        tracker._check_order(stamp)
     pixels = [upload(image, network.device).unsqueeze(0) for image in images]
     encoded: list[Features | None] = [None] * len(pixels)
     if not network.config.search_context:
@@ -373,7 +376,14 @@ def track_together(
         fine, middle, top = (maps.split(1) for maps in (features.fine, features.middle, features.top))
         encoded = [Features(*own) for own in zip(fine, middle, top, strict=True)]
     together = zip(trackers, encoded, pixels, stamps, strict=True)
-    return [tracker._advance(own, image, int(stamp)) for tracker, own, image, stamp in together]
+    return [tracker._advance(own, image, stamp) for tracker, own, image, stamp in together]
+
+
+def _nanoseconds(stamp: int) -> int:
+    try:
+        return operator.index(stamp)
+    except TypeError:
+        raise BadStamp(f"the stamp is {stamp!r}; it must be an integer, in nanoseconds") from None
 
 
 def _check_image(image: NDArray[np.uint8]) -> None:

@@ -37,7 +37,7 @@ def test_the_embedded_model_from_end_to_end(folders: Path, tmp_path: Path, capsy
     arguments = [str(folders), "--json", str(target), "--pictures", str(pictures), "--device", "cpu"]
     assert main([*arguments, "--image-size", "128", "--prompt", "box"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert re.match(r"nano, box prompt, 128 pixels, cpu, \d+ threads", lines[0])
+    assert re.match(r"nano, box prompt, 128 pixels, cpu, threads: \d+", lines[0])
     assert [line.split()[:3] for line in lines[2:]] == [["one", "5", "1"], ["two", "4", "2"], ["mean", "9", "3"]]
     content = json.loads(target.read_text())
     assert set(content) == {"mean", "sequences"}

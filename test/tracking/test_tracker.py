@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import re
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from sam2_ros.network import Choice, Sam2
 from sam2_ros.tracking import (
     BadImage,
     BadPrompt,
+    BadStamp,
     CapacityExceeded,
     LateImage,
     NoImage,
@@ -237,6 +239,18 @@ def test_an_image_that_comes_late_is_refused_and_forgets_nothing(tracker: Tracke
     assert tracker.track(image(1), 10**9 + 1).ids == (1,)
 
 
+@pytest.mark.parametrize("stamp", [0.066, 1.0, "7"])
+def test_a_stamp_is_a_whole_number_of_nanoseconds(tracker: Tracker, stamp: Any) -> None:
+    """Seconds would be taken for nothing at all."""
+    tracker.track(image(0), np.int64(5))
+    tracker.prompt(BOX, stamp=np.int64(5))
+    before = state_of(tracker)
+    for call in (tracker.track, tracker.prompt, tracker.preview):
+        with pytest.raises(BadStamp, match=re.escape(f"the stamp is {stamp!r}; it must be an integer, in nanoseconds")):
+            call(image(1) if call == tracker.track else BOX, stamp=stamp)
+    np.testing.assert_equal(state_of(tracker), before)
+
+
 def test_a_new_object_is_somewhere(tracker: Tracker) -> None:
     tracker.track(image(0), 0)
     for call in (tracker.prompt, tracker.preview):
@@ -271,7 +285,12 @@ def test_a_prompt_before_the_first_image(tracker: Tracker) -> None:
         (click(float("nan"), 10), {}, BadPrompt, "must be finite"),
         (click(10, 10, 2), {}, BadPrompt, "the labels are 2;"),
         (Prompt(points=np.ones((1, 2)), labels=np.array([1.9])), {}, BadPrompt, "the labels are 1.9;"),
-        (Prompt(points=np.ones((2, 2)), labels=np.ones(1)), {}, BadPrompt, "there are 2 points but 1 labels"),
+        (
+            Prompt(points=np.ones((2, 2)), labels=np.ones(1)),
+            {},
+            BadPrompt,
+            "of points there are 2, of labels 1; each point",
+        ),
         (Prompt(box=np.array([20, 5, 10, 30])), {}, BadPrompt, "the box 20 5 10 30 is empty"),
         (Prompt(box=np.array([90, 5, 100, 30])), {}, BadPrompt, "is outside the image"),
         (Prompt(box=np.array([20, 5, 20, 30])), {}, BadPrompt, "the box 20 5 20 30 is empty"),
