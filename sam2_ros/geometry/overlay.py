@@ -15,6 +15,8 @@ from .colours import Colour, colour
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _DARK: Colour = (24, 24, 24)
 _LIGHT: Colour = (245, 245, 245)
+_NOTHING = 0.1
+"""Share of a caption that another may cover: its rim."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +44,16 @@ def draw_overlay(image: NDArray[np.uint8], marks: Sequence[Mark], *, opacity: fl
         _fill(canvas, mark, box, opacity)
     for mark, box in seen:
         _outline(canvas, mark, box, pen)
-    taken: list[_Tag] = []
+    tags: list[_Tag] = []
     top = pen.margin
     for mark in marks:
         if not mark.mask.any():
-            taken.append(_Tag.at(mark, pen.margin, top, pen, canvas))
-            top = taken[-1].y1 + pen.margin
-    for mark, box in reversed(seen):
-        taken.append(_beside(mark, box, taken, pen, canvas))
-    # Where there is no room for all, the smaller object's is whole.
-    for tag in reversed(taken):
+            tags.append(_Tag.at(mark, pen.margin, top, pen, canvas))
+            top = tags[-1].y1 + pen.margin
+    # Always in the same order, whichever is larger now, or captions would jump from image to image.
+    for mark, box in sorted(seen, key=lambda entry: entry[0].id):
+        tags.append(_beside(mark, box, tags, pen, canvas))
+    for tag in reversed(tags):
         tag.draw(canvas, pen)
     return canvas
 
@@ -132,7 +134,7 @@ class _Tag:
 def _beside(
     mark: Mark, box: tuple[int, int, int, int], taken: Sequence[_Tag], pen: _Pen, canvas: NDArray[np.uint8]
 ) -> _Tag:
-    """The caption above its object, inside it where there is no room above, or where it covers least of the others."""
+    """The caption above its object or inside it, at the first place where it covers next to nothing of the others."""
     x0, y0, x1, y1 = box
     width, height = pen.tag_size(mark.caption)
     above, below, right = y0 - height - pen.line, y1 + pen.line, x1 - width
@@ -140,7 +142,9 @@ def _beside(
     if above >= 0:
         places = [(x0, above), (right, above), *places]
     tags = [_Tag.at(mark, x, y, pen, canvas) for x, y in places]
-    return min(tags, key=lambda tag: sum(tag.common(other) for other in taken))
+    covered = [sum(tag.common(other) for other in taken) for tag in tags]
+    room = [tag for tag, pixels in zip(tags, covered, strict=True) if pixels <= _NOTHING * width * height]
+    return room[0] if room else tags[int(np.argmin(covered))]
 
 
 def _readable_on(ground: Colour) -> Colour:

@@ -132,7 +132,7 @@ class CloseUps:
         self._shown[self._index(rows)] = shown
         (masks,) = download(shown[:, 0] > 0)
         for row, crop, mask in zip(rows, crops, masks, strict=True):
-            self._known[row] = CloseUp(crop, mask)
+            self._known[row] = CloseUp(crop, mask.copy())  # which the history keeps, without those of the others
 
     def _lead(
         self,
@@ -150,10 +150,10 @@ class CloseUps:
             return led
         sources = [one.source(crops[n]) for n, one in known.items()]
         seen = download(*cuts(before, sources, edge), *cuts(frame, [crops[n] for n in known], edge))
-        pairs = zip(seen[: len(known)], seen[len(known) :], strict=True)
+        then, now = seen[: len(known)], seen[len(known) :]
         masks = [
-            one.led(source, *pair, *frame.seen)
-            for one, source, pair in zip(known.values(), sources, pairs, strict=True)
+            one.led(source, was, is_, *frame.seen)
+            for one, source, was, is_ in zip(known.values(), sources, then, now, strict=True)
         ]
         led[self._index(list(known)), 0] = upload(np.stack(masks), led.device)
         return led

@@ -114,7 +114,7 @@ class Objects:
         """In rising order."""
         return tuple(sorted(self._records))
 
-    def __getitem__(self, object_id: int) -> ObjectRecord:
+    def record(self, object_id: int) -> ObjectRecord:
         """Raises UnknownObject."""
         if object_id not in self._records:
             raise UnknownObject(object_id, self._records)
@@ -142,7 +142,7 @@ class Objects:
 
     def remove(self, object_id: int) -> None:
         """Raises UnknownObject."""
-        self._free_rows.append(self[object_id].row)
+        self._free_rows.append(self.record(object_id).row)
         del self._records[object_id]
 
     def in_view(self, frame: int, but: int | None = None) -> tuple[View, ...]:

@@ -24,7 +24,7 @@ _VERSION = 3
 _KIND = "sam2_ros object memory"
 
 _UNKNOWN = -10.0
-"""Object score logit of an object that was out of view, until it is searched for."""
+"""Object score logit of an object until it is searched for; it is not saved."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def pack(saved: SavedObject, origin: Origin, label: str = "") -> bytes:
 
 
 def unpack(data: bytes, origin: Origin, device: torch.device) -> SavedObject:
-    """What `pack` was given. Raises BadMemory, which says what does not fit."""
+    """What `pack` was given, but for the object score logit. Raises BadMemory, which says what does not fit."""
     tensors, facts = _read(data)
     for key, name, wanted in (
         ("version", "version of the format", _VERSION),

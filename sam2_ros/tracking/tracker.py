@@ -153,7 +153,7 @@ class Tracker:
         or BadPrompt; nothing has changed then.
         """
         frame = self._history.nearest(None if stamp is None else _nanoseconds(stamp))
-        record = ObjectRecord(self._objects.spare_row) if object_id is None else self._objects[object_id]
+        record = ObjectRecord(self._objects.spare_row) if object_id is None else self._objects.record(object_id)
         if frame.number < record.since:
             raise StampUnavailable(f"object {object_id} was loaded after the image of stamp {frame.stamp} ns")
         record = record.forked(frame.number)
@@ -187,7 +187,7 @@ class Tracker:
         Returns the object as it then is on the newest image, or no object. Raises UnknownObject, or, if there were
         other prompts, StampUnavailable as `choose`.
         """
-        record = self._objects[object_id]
+        record = self._objects.record(object_id)
         if record.made == 1 and not record.loaded:
             self.remove(object_id)
             return self.current().none()
@@ -199,7 +199,7 @@ class Tracker:
     def _before_last(self, object_id: int) -> tuple[ObjectRecord, PromptEntry, Frame, LastPrompt | None]:
         """An object without its last prompt, that prompt, the image that it lies on, and what it is taken back by if it
         is not the history. Raises UnknownObject or StampUnavailable."""
-        record, last = self._objects[object_id], self._last_prompt
+        record, last = self._objects.record(object_id), self._last_prompt
         if last is None or not last.serves(object_id, self._history):
             frame, last = self._history.at(record.last(object_id).frame), None
         else:
@@ -250,8 +250,9 @@ class Tracker:
     def save(self, object_id: int, label: str = "") -> bytes:
         """An object's memory, as the content of a safetensors file, with a name that `label_of` gives. Raises
         UnknownObject."""
+        self._objects.record(object_id)
         self._make_whole()
-        record, frame = self._objects[object_id], self._history.newest
+        record, frame = self._objects.record(object_id), self._history.newest
         view = record.views[frame.number]
         remembered = self._bank.export(record.row, frame.number + 1)
         saved = SavedObject(remembered, replace(view, last_seen=view.last_seen - frame.stamp))
@@ -340,7 +341,7 @@ class Tracker:
         if self._torn:
             newest = self._history.newest
             for object_id in self.ids:
-                self._tracing.trace(object_id, self._objects[object_id].forked(newest.number), newest)
+                self._tracing.trace(object_id, self._objects.record(object_id).forked(newest.number), newest)
             self._torn = False
 
     def _network_origin(self) -> Origin:

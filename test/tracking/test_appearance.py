@@ -104,7 +104,7 @@ def test_every_second_guess_goes_by_colours(refining_network: Sam2) -> None:
     for number in range(1, 60):
         tracker.track(image(number, tint=(40, 40, 180)), number)
 
-    views = tracker._objects[1].views.values()
+    views = tracker._objects.record(1).views.values()
     guesses = [view.region.scale for view in views if view.region.guessed]
 
     assert len(guesses) > 10
@@ -145,7 +145,7 @@ def test_colours_that_cannot_be_are_refused(
     tracker = Tracker(refining_network)
     tracker.track(image(0, tint=(180, 40, 40)), 0)
     tracker.prompt(BOX)
-    (looks,) = (view.appearance for view in tracker._objects[1].views.values())
+    (looks,) = (view.appearance for view in tracker._objects.record(1).views.values())
     object.__setattr__(looks, "prompted", tuple(SimpleNamespace(shares=row.numpy()) for row in colours))
     object.__setattr__(looks, "share", extent)
 

@@ -255,7 +255,8 @@ def assert_same(one: tuple[Tracker, dict[int, int], list], other: tuple[Tracker,
     for thing in expected_ids:
         mine, theirs = ids[thing], expected_ids[thing]
         a, b = (
-            t._bank.export(t._objects[i].row, FRAMES + AFTER) for t, i in ((tracker, mine), (expected_tracker, theirs))
+            t._bank.export(t._objects.record(i).row, FRAMES + AFTER)
+            for t, i in ((tracker, mine), (expected_tracker, theirs))
         )
         assert (a.ages, a.conditioning) == (b.ages, b.conditioning)
         np.testing.assert_allclose(a.pointers, b.pointers, atol=2e-4)

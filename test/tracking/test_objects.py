@@ -31,7 +31,7 @@ def test_each_object_has_a_row_of_its_own_and_one_is_spare_whatever_is_put_anew_
     for object_id in (2, 2, 1, 3, 2):
         before = objects.spare_row
         assert put(objects, object_id) == object_id
-        assert objects[object_id].row == before
+        assert objects.record(object_id).row == before
         assert sorted([*rows(objects), objects.spare_row]) == list(range(objects.rows))
     objects.remove(1)
     put(objects)
@@ -51,7 +51,7 @@ def test_there_is_room_for_as_many_as_there_may_be() -> None:
 def test_an_object_that_is_not_there_is_named() -> None:
     objects = Objects(3)
     put(objects)
-    for unknown in (lambda: objects[7], lambda: objects.remove(7)):
+    for unknown in (lambda: objects.record(7), lambda: objects.remove(7)):
         with pytest.raises(UnknownObject, match="7"):
             unknown()
     assert objects.ids == (1,)
@@ -62,7 +62,7 @@ def test_who_was_in_view_on_a_frame() -> None:
     for _ in range(4):
         put(objects)
     for object_id, (frame, in_view) in enumerate([(5, True), (5, False), (4, True), (5, True)], start=1):
-        objects[object_id].views[frame] = View(in_view, object_id, 0.1, 1.0)
+        objects.record(object_id).views[frame] = View(in_view, object_id, 0.1, 1.0)
     assert [view.last_seen for view in objects.in_view(5)] == [1, 4]
     assert [view.last_seen for view in objects.in_view(5, but=1)] == [4]
     assert objects.in_view(6) == ()

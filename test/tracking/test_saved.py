@@ -185,7 +185,7 @@ def test_what_was_loaded_and_corrected_goes_back_no_further_than_that(network: S
     tracker.prompt(BOX, object_id=1)
     with pytest.raises(StampUnavailable, match="object 1 was loaded after the image of stamp 1 ns"):
         tracker.prompt(BOX, object_id=1, stamp=1)
-    row = tracker._objects[1].row
+    row = tracker._objects.record(1).row
     assert len(tracker._bank.export(row, 3).ages) > 1, "a correction on the image of the load leaves what was loaded"
     tracker.undo(1)
     assert tracker.ids == (1,)

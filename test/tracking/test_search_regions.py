@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from sam2_ros.geometry.motion import CloseUp
+from sam2_ros.geometry.motion import CloseUp, Earlier
 from sam2_ros.geometry.search_region import SearchRegion
 from sam2_ros.network import Answer, Features, Sam2, Sam2Config
 from sam2_ros.tracking import BadPrompt, Prompt, Tracker, sight
+from sam2_ros.tracking.close_ups import CloseUps
 from sam2_ros.tracking.history import Frame
 from sam2_ros.tracking.outputs import Outputs
 from sam2_ros.tracking.propagation import Sight
@@ -52,6 +53,7 @@ def test_regions_are_cut_out_in_bytes(size: int) -> None:
         exact = torch.nn.functional.interpolate(floats, size=(size, size), mode="bilinear", antialias=True)
         assert cut.shape == (size, size, 3)
         torch.testing.assert_close(cut.permute(2, 0, 1)[None].float(), exact, atol=1.01, rtol=0)
+        assert abs(float((cut.permute(2, 0, 1).float() - exact[0]).mean())) < 0.1, "rounded, not cut off"
 
 
 def test_an_answer_lies_where_its_region_does_and_nothing_lies_around() -> None:
@@ -59,6 +61,26 @@ def test_an_answer_lies_where_its_region_does_and_nothing_lies_around() -> None:
     expected = np.zeros((HEIGHT, WIDTH), bool)
     expected[60:, :80] = True
     np.testing.assert_array_equal(masks[0].numpy(), expected)
+
+
+def test_a_mask_is_led_from_the_image_before_to_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = replace(Sam2Config.named("nano"), image_size=SIZE, refined_size=32)
+    network = Sam2(config).eval().requires_grad_(False)
+    pictures: list[tuple[int, int]] = []
+
+    def led(self: Any, source: Any, before: np.ndarray, now: np.ndarray, *_: int) -> np.ndarray:
+        pictures.append((int(before.max()), int(now.max())))
+        return np.ones((32, 32), np.float32)
+
+    monkeypatch.setattr(Earlier, "led", led)
+    before, now = (
+        replace(frame(), image=torch.full((1, HEIGHT, WIDTH, 3), grey, dtype=torch.uint8)) for grey in (40, 200)
+    )
+    known = Earlier(CloseUp(SearchRegion(), np.ones((32, 32), bool)), 0.0, 0.0)
+    crops = [SearchRegion(0.3, 0.3, 0.4), SearchRegion(0.5, 0.5, 0.4), SearchRegion(0.7, 0.7, 0.4)]
+    masks = CloseUps(network, 3)._lead([known, None, known], crops, now, before)
+    assert pictures == [(40, 200), (40, 200)]
+    assert masks.flatten(1).mean(dim=1).tolist() == [1, 0, 1]
 
 
 def test_an_answer_lies_in_the_whole_image_as_it_does_in_a_smaller_one_that_it_was_seen_in() -> None:
@@ -147,9 +169,9 @@ def test_a_click_outside_the_region_is_answered_where_it_is(region_network: Sam2
     tracker.track(image(0), 0)
     tracker.prompt(Prompt(box=np.array([10, 10, 30, 30])))
     tracker.track(image(1), 1)
-    before = tracker._propagation.sights[tracker._objects[1].row].region
+    before = tracker._propagation.sights[tracker._objects.record(1).row].region
     tracker.prompt(Prompt(points=np.array([[150, 110]]), labels=np.array([1])), object_id=1)
-    after = tracker._propagation.sights[tracker._objects[1].row].region
+    after = tracker._propagation.sights[tracker._objects.record(1).row].region
     x0, y0, x1, y1 = after.pixels(HEIGHT, WIDTH)
     assert x0 <= 150 < x1 and y0 <= 110 < y1
     assert after.scale == pytest.approx(before.scale)
@@ -245,7 +267,7 @@ def test_a_click_knows_of_the_other_objects_that_were_in_view_when_it_was_made(
     for x in (20, 60, 100):
         tracker.prompt(Prompt(box=np.array([x, 30, x + 30, 60])))
     tracker.track(image(1), 1)
-    one, two, hidden = (tracker._objects[number].views for number in (1, 2, 3))
+    one, two, hidden = (tracker._objects.record(number).views for number in (1, 2, 3))
     hidden[0] = replace(hidden[0], in_view=False)
     click = Prompt(points=np.array([[80, 60]]), labels=np.array([1]))
     tracker.preview(click, stamp=0)
@@ -254,7 +276,7 @@ def test_a_click_knows_of_the_other_objects_that_were_in_view_when_it_was_made(
     tracker.remove(1)
     tracker.choose(number, 1)
     assert given[2] == given[1], "what it meant when it was made"
-    new = tracker._objects[number].views
+    new = tracker._objects.record(number).views
     tracker.prompt(replace(click, replace=True), object_id=2, stamp=0)
     assert given[3] == [id(new[0])], "not of itself"
     tracker.prompt(click, object_id=3, stamp=1)
@@ -302,7 +324,7 @@ def test_whoever_points_at_an_object_is_believed_also_in_a_part_that_is_looked_t
     tracker = Tracker(region_network, capacity=1)
     tracker.track(image(0), 0)
     tracker.prompt(Prompt(box=np.array([40, 30, 100, 90], np.float32)))
-    record, outputs = tracker._objects[1], tracker._outputs
+    record, outputs = tracker._objects.record(1), tracker._outputs
     view = View(False, 0, 0.1, -3.0, SearchRegion().after(None, HEIGHT, WIDTH, context=3.0))
     record.views[-1] = view
     propagation = tracker._propagation
@@ -409,7 +431,7 @@ def test_prompts_of_one_image_are_all_seen(region_network: Sam2) -> None:
     mask[5:25, 5:25] = True
     tracker.prompt(Prompt(mask=mask))
     tracker.prompt(Prompt(box=np.array([130, 90, 150, 110])), object_id=1)
-    x0, y0, x1, y1 = tracker._propagation.sights[tracker._objects[1].row].region.pixels(HEIGHT, WIDTH)
+    x0, y0, x1, y1 = tracker._propagation.sights[tracker._objects.record(1).row].region.pixels(HEIGHT, WIDTH)
     assert x0 <= 5 and y0 <= 5 and x1 >= 150 and y1 >= 110
 
 
@@ -424,7 +446,7 @@ def test_what_is_forgotten_does_not_say_where_to_look(region_network: Sam2) -> N
             tracker.track(image(0), 0)
         corrected.prompt(first)
         answers = corrected.prompt(prompt, object_id=1), fresh.prompt(replace(prompt, replace=False))
-        regions = [tracker._propagation.sights[tracker._objects[1].row].region for tracker in (corrected, fresh)]
+        regions = [tracker._propagation.sights[tracker._objects.record(1).row].region for tracker in (corrected, fresh)]
         assert regions[0] == regions[1]
         if prompt.replace or prompt.mask is not None:  # another box is answered with the first one's mask in mind
             np.testing.assert_array_equal(answers[0].logits, answers[1].logits)
@@ -437,7 +459,7 @@ def test_all_clicks_on_one_image_are_seen(region_network: Sam2) -> None:
     tracker.track(image(1), 1)
     for click in ((15, 15), (150, 110)):
         tracker.prompt(Prompt(points=np.array([click]), labels=np.array([1])), object_id=1)
-    x0, y0, x1, y1 = tracker._propagation.sights[tracker._objects[1].row].region.pixels(HEIGHT, WIDTH)
+    x0, y0, x1, y1 = tracker._propagation.sights[tracker._objects.record(1).row].region.pixels(HEIGHT, WIDTH)
     assert x0 <= 15 and y0 <= 15 and x1 > 150 and y1 > 110
 
 
@@ -448,7 +470,7 @@ def test_a_click_on_what_was_lost_finds_its_size_as_the_first_click_did(
     tracker = Tracker(region_network, capacity=1)
     tracker.track(image(0), 0)
     tracker.prompt(Prompt(box=np.array([40, 30, 60, 50])))
-    record, glanced = tracker._objects[1], SearchRegion(0.4, 0.4, 0.2)
+    record, glanced = tracker._objects.record(1), SearchRegion(0.4, 0.4, 0.2)
     monkeypatch.setattr(tracker._prompting, "_glance", lambda *_: glanced)
     click = Prompt(points=np.array([[62, 46]]), labels=np.array([1]))
     for stamp, in_view in ((1, True), (2, False)):
@@ -456,7 +478,7 @@ def test_a_click_on_what_was_lost_finds_its_size_as_the_first_click_did(
         number = tracker._history.newest.number
         record.views[number - 1] = replace(record.views[number - 1], in_view=in_view, region=SearchRegion())
         tracker.prompt(click, object_id=1)
-        record = tracker._objects[1]
+        record = tracker._objects.record(1)
         assert tracker._propagation.sights[record.row].region == (SearchRegion() if in_view else glanced)
 
 
@@ -469,7 +491,7 @@ def test_one_that_is_not_searched_for_is_still_where_it_was_to_be_looked_for(reg
     tracker.prompt(Prompt(box=np.array([20, 20, 50, 50])))
     for number in (1, 2, 3, 4):
         tracker.track(image(number), number)
-    record = tracker._objects[2]
+    record = tracker._objects.record(2)
     before = record.views[3]
     assert not before.in_view and not tracker._propagation.sights[record.row].searched
     assert record.views[4].region == before.region
@@ -501,13 +523,13 @@ def test_what_was_known_from_close_by_goes_along_to_the_next_frame_and_not_to_a_
     mask = np.zeros((HEIGHT, WIDTH), bool)
     mask[40:80, 60:100] = True
     tracker.prompt(Prompt(mask=mask))
-    view = tracker._objects[1].views[0]
+    view = tracker._objects.record(1).views[0]
     assert view.close_up is not None and not given
     tracker.track(image(0), 1)
     earlier = given[-1][0, 0]
     assert set(earlier.sign().unique().tolist()) == {-1.0, 1.0}
     # The image has not changed, so that the mask is where it was.
-    crop = tracker._propagation.close_ups.crops([tracker._objects[1].row])[0]
+    crop = tracker._propagation.close_ups.crops([tracker._objects.record(1).row])[0]
     x0, y0, x1, y1 = crop.pixels(HEIGHT, WIDTH)
     share = cv2.resize(mask[y0:y1, x0:x1].astype(np.float32), (32, 32), interpolation=cv2.INTER_AREA)
     assert (earlier > 0).numpy().sum() == pytest.approx((share > 0.5).sum(), rel=0.25)

@@ -418,7 +418,7 @@ def test_what_the_host_knows_of_an_object_does_not_grow_either(network: Sam2) ->
     for number in range(1, 20):
         tracker.track(image(number), number)
         tracker.prompt(click(30, 20), object_id=1)
-    record = tracker._objects[1]
+    record = tracker._objects.record(1)
     assert len(record.views) == 5 and len(record.prompts) == 4, "the history has four images"
 
 
