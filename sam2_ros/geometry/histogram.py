@@ -49,12 +49,12 @@ class Colours:
         return float(np.minimum(self._spread, other._spread).sum())
 
     def find(self, image: NDArray[np.uint8], area: float) -> tuple[float, float]:
-        """x and y of the middle of the place in an image (h, w, 3) RGB that has most of these colours, in edges of the
-        image.
+        """x and y of the middle of the place in an image (h, w, 3) RGB, `evenly_lit`, that has most of these colours,
+        in edges of the image.
 
         area: of the thing, 0 to 1, as a share of the image.
         """
-        bins = _bins(evenly_lit(image, usual_gain(image)))
+        bins = _bins(image)
         height, width = bins.shape
         edge = max(3, round(_ROOM * float(np.sqrt(area * height * width))))
         common = np.zeros((height, width), np.float32)

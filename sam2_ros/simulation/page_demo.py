@@ -39,7 +39,7 @@ def serve(video: Path | None, rate: float, model: str, address: str) -> int:
                 processes.append(Process(name, command))
                 at_end.callback(processes[-1].stop)
                 if name == "camera":
-                    processes[-1].wait_for("playing")
+                    processes[-1].wait_for("playing", beside=processes)
             while True:
                 for process in processes:
                     process.check()

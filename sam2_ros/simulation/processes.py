@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 
 from sam2_ros.transport import use_large_segment
 
@@ -71,14 +72,16 @@ class Process:
             code = self._process.returncode
             raise ProcessDied(f"the {self.name} ended with exit status {code}; the last that it printed:\n{last}")
 
-    def wait_for(self, text: str, patience: float = 120.0) -> None:
+    def wait_for(self, text: str, beside: Sequence[Process] = (), patience: float = 120.0) -> None:
         """Until it has printed this. A tracker that is started before the camera plays would complain of having no
         images.
 
-        Raises ProcessDied if it ends before that, or prints nothing for so many seconds.
+        Raises ProcessDied if it, or one of those beside it, ends before that, or if it prints nothing for so many
+        seconds.
         """
         while not any(text in line for line in list(self._lines)):
-            self.check()
+            for process in (self, *beside):
+                process.check()
             if time.monotonic() - self.heard > patience:
                 raise ProcessDied(f"the {self.name} has not said a word for {patience:g} s")
             time.sleep(0.05)

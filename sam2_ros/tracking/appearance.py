@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sam2_ros.geometry.histogram import Colours
+from sam2_ros.geometry.histogram import Colours, evenly_lit
 from sam2_ros.geometry.search_region import SearchRegion
 
 from .history import Frame
@@ -21,6 +21,8 @@ _LESS = 0.99
 
 @dataclass(frozen=True, eq=False)
 class Appearance:
+    """Its colours where somebody said what it is, and how large it was seen lately."""
+
     prompted: tuple[Colours, ...]
     """On images on which it was prompted."""
     share: float
@@ -48,5 +50,5 @@ class Appearance:
 
     def guess(self, frame: Frame, context: float) -> SearchRegion:
         """Where on a frame it may be, by its colours; context: as in `SearchRegion.around`."""
-        place = self.prompted[0].find(frame.coarse, self.share)
+        place = self.prompted[0].find(evenly_lit(frame.coarse, frame.gain), self.share)
         return SearchRegion.guess(*place, self.share, context)

@@ -103,10 +103,12 @@ class Objects:
 
     @property
     def rows(self) -> int:
+        """How many the batch has."""
         return self.capacity + 1
 
     @property
     def spare_row(self) -> int:
+        """One that no object has, the same until it is taken."""
         return self._free_rows[0]
 
     @property

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import cast
 
 import numpy as np
 import torch
@@ -215,7 +214,7 @@ class Propagation:
             index = index[chosen]
             # From these follows also where the object is looked for next, and what is expected there.
             self.logits[index] = self.close_ups.refine(found, self.logits[index], embedding[chosen], frame, before)
-        return cast(NDArray[np.float32], scores)
+        return scores
 
     def _recognise(
         self,

@@ -66,7 +66,7 @@ def test_a_thing_is_found_among_others_that_have_one_of_its_colours(x: int, y: i
     image[5:25, 60:80] = BLUE
     image[y - 10 : y + 10, x - 10 : x + 10] = flag()[: image[y - 10 : y + 10].shape[0]]
 
-    found = of(evenly_lit(flag(), usual_gain(image))).find(image, 20 * 20 / (120 * 160))
+    found = of(evenly_lit(flag(), usual_gain(image))).find(evenly_lit(image, usual_gain(image)), 20 * 20 / (120 * 160))
 
     assert found == pytest.approx((x / 160, y / 120), abs=0.03)
 

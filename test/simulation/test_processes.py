@@ -29,6 +29,17 @@ def test_a_death_is_reported_with_the_last_lines(capsys: pytest.CaptureFixture[s
     assert "  camera: sam2_ros camera: no-such-clip.mp4 does not exist" in capsys.readouterr().out
 
 
+def test_to_wait_for_one_ends_when_another_has_died() -> None:
+    """As the page does whose port is taken, while the camera renders for long."""
+    waiting, dead = Process("waiting", ["camera", "--simulated"]), Process("page", ["camera", "no-such-clip.mp4"])
+    try:
+        with pytest.raises(ProcessDied, match="the page ended with exit status 1"):
+            waiting.wait_for("nothing that it says", beside=[dead])
+        assert not waiting.ended
+    finally:
+        waiting.stop()
+
+
 def test_a_running_process_passes_the_check_and_stops_when_asked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
