@@ -116,7 +116,7 @@ class Sam2(nn.Module):
         if config.add_tpos_enc_to_obj_ptrs:
             self.obj_ptr_tpos_proj = Linear(channels, config.mem_dim)
         for parameter in learned:
-            nn.init.trunc_normal_(parameter, std=0.02)
+            nn.init.normal_(parameter, std=0.02)
         self.replays = True
         """Whether a GPU only does again what it once did for tensors of the same shapes, in inference mode."""
         self._encoding, self._following = Replay(self._encode), Replay(self._follow)
