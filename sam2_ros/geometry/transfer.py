@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,16 @@ def upload(array: NDArray[Any], device: torch.device) -> Tensor:
     pinned = torch.empty_like(tensor, pin_memory=True)
     np.copyto(pinned.numpy(), array)  # by one thread: PyTorch would wake one on every core for it, which then spin
     return pinned.to(device, non_blocking=True)
+
+
+def index(rows: Iterable[int], device: torch.device) -> Tensor:
+    """(N,) int64 on the device. Those that were asked for lately are there already; nobody may change them."""
+    return _index(tuple(rows), device)
+
+
+@lru_cache(maxsize=256)
+def _index(rows: tuple[int, ...], device: torch.device) -> Tensor:
+    return upload(np.array(rows, np.int64), device)
 
 
 def download(*tensors: Tensor) -> tuple[NDArray[Any], ...]:

@@ -16,7 +16,7 @@ from sam2_ros.geometry.boxes import box_around
 from sam2_ros.geometry.histogram import Colours, evenly_lit
 from sam2_ros.geometry.motion import CloseUp, Earlier
 from sam2_ros.geometry.search_region import Box, SearchRegion
-from sam2_ros.geometry.transfer import download, upload
+from sam2_ros.geometry.transfer import download, index, upload
 from sam2_ros.network import Sam2, overlap
 
 from .history import Frame
@@ -72,11 +72,11 @@ class CloseUps:
 
     def refined(self, rows: Sequence[int]) -> Tensor:
         """(N, 1, R / 2, R / 2) logits of the crops, to be remembered."""
-        return self._refined[self._index(rows)]
+        return self._refined[index(rows, self._shown.device)]
 
     def shown(self, rows: Sequence[int]) -> Tensor:
         """(N, 1, R, R) logits of the crops, to be shown."""
-        return self._shown[self._index(rows)]
+        return self._shown[index(rows, self._shown.device)]
 
     def colours(self, rows: Sequence[int], frame: Frame) -> list[Colours | None]:
         """Of what is shown in these rows; None where they are not known from close by."""
@@ -123,13 +123,13 @@ class CloseUps:
         seen = pictures(network, frame, crops, size)
         refined, shown = network.refine(seen, given[:, :1], given[:, 1:], led.to(network.dtype))
         rows = [target.row for target in targets]
-        self._refined[self._index(rows)] = refined.float()
+        self._refined[index(rows, self._shown.device)] = refined.float()
         self._keep(rows, crops, shown.float())
         smooth = F.avg_pool2d(refined.float(), 3, stride=1, padding=1, count_include_pad=False)
         return paste(smooth, frame, crops, regions, logits.shape[-1])
 
     def _keep(self, rows: Sequence[int], crops: Sequence[SearchRegion], shown: Tensor) -> None:
-        self._shown[self._index(rows)] = shown
+        self._shown[index(rows, self._shown.device)] = shown
         (masks,) = download(shown[:, 0] > 0)
         for row, crop, mask in zip(rows, crops, masks, strict=True):
             self._known[row] = CloseUp(crop, mask.copy())  # which the history keeps, without those of the others
@@ -155,8 +155,5 @@ class CloseUps:
             one.led(source, was, is_, *frame.seen)
             for one, source, was, is_ in zip(known.values(), sources, then, now, strict=True)
         ]
-        led[self._index(list(known)), 0] = upload(np.stack(masks), led.device)
+        led[index(known, led.device), 0] = upload(np.stack(masks), led.device)
         return led
-
-    def _index(self, rows: Sequence[int]) -> Tensor:
-        return upload(np.array(rows, np.int64), self._shown.device)

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sam2_ros.geometry.transfer import upload
+from sam2_ros.geometry.transfer import index, upload
 from sam2_ros.network import Memory, Sam2
 
 _EMPTY = np.iinfo(np.int64).min
@@ -81,9 +81,9 @@ class MemoryBank:
         for row in rows:
             if self._conditions[row, slot] and self._numbers[row, slot] != frame:
                 self._keep(row, slot)
-        index = self._index(rows)
-        self._memories[index, slot] = memory.to(self._memories.dtype)
-        self._pointers[index, slot] = pointer.to(self._pointers.dtype)
+        at = index(rows, self._device)
+        self._memories[at, slot] = memory.to(self._memories.dtype)
+        self._pointers[at, slot] = pointer.to(self._pointers.dtype)
         self._numbers[rows, slot] = frame
         self._conditions[rows, slot] = conditioning
 
@@ -111,13 +111,13 @@ class MemoryBank:
         # Every conditioning frame has the same temporal encoding, however old it is.
         conditioning = np.arange(slots.shape[1]) < np.array([[len(past[0])] for past in pasts])
         complete = not self._network.takes_filled_up and (frames == frames[0]).all() and (pointers == pointers[0]).all()
-        index = self._index(row_index)
+        at = index(rows, self._device)[:, None]
         return Memory(
-            frames=self._memories[index, self._index(slots)],
-            ages=self._index(np.where(_valid(slots, frames) & ~conditioning, ages, 0)),
-            pointers=self._pointers[index, self._index(pointer_slots)],
-            pointer_ages=self._index(np.where(_valid(pointer_slots, pointers), pointer_ages, 0)),
-            used=None if complete else self._index(np.stack((frames, pointers), axis=1).astype(np.int32)),
+            frames=self._memories[at, self._upload(slots)],
+            ages=self._upload(np.where(_valid(slots, frames) & ~conditioning, ages, 0)),
+            pointers=self._pointers[at, self._upload(pointer_slots)],
+            pointer_ages=self._upload(np.where(_valid(pointer_slots, pointers), pointer_ages, 0)),
+            used=None if complete else self._upload(np.stack((frames, pointers), axis=1).astype(np.int32)),
         )
 
     def _filled_up(self, rows: list[_Slots], most: int) -> tuple[_Slots, NDArray[np.int64]]:
@@ -133,8 +133,8 @@ class MemoryBank:
         past = self._past(row, frame)
         slots = np.concatenate(past)
         return Remembered(
-            memories=self._memories[row, self._index(self._with_memory(past, row, frame))],
-            pointers=self._pointers[row, self._index(slots)],
+            memories=self._memories[row, self._upload(self._with_memory(past, row, frame))],
+            pointers=self._pointers[row, self._upload(slots)],
             ages=tuple((frame - self._numbers[row, slots]).tolist()),
             conditioning=len(past[0]),
         )
@@ -161,10 +161,10 @@ class MemoryBank:
         others = np.concatenate((spare, np.arange(remembered.conditioning, len(ages))))
         ring = self._lasting + (frame - ages[others]) % self._ring
         sources, slots = np.concatenate((kept, others)), np.concatenate((np.arange(len(kept)), ring))
-        self._pointers[row, self._index(slots)] = remembered.pointers[self._index(sources)].to(self._pointers)
+        self._pointers[row, self._upload(slots)] = remembered.pointers[self._upload(sources)].to(self._pointers)
         with_memory = sources < len(remembered.memories)
-        memories = remembered.memories[self._index(sources[with_memory])]
-        self._memories[row, self._index(slots[with_memory])] = memories.to(self._memories)
+        memories = remembered.memories[self._upload(sources[with_memory])]
+        self._memories[row, self._upload(slots[with_memory])] = memories.to(self._memories)
         self._numbers[row, slots] = frame - ages[sources]
         self._conditions[row, : len(kept)] = True
 
@@ -190,7 +190,7 @@ class MemoryBank:
         conditioning, others = past
         return np.concatenate((conditioning, others[self._numbers[row, others] >= frame - self._recent]))
 
-    def _index(self, values: object) -> Tensor:
+    def _upload(self, values: object) -> Tensor:
         return upload(np.asarray(values), self._device)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +14,7 @@ from sam2_ros.geometry.histogram import Colours
 from sam2_ros.geometry.masks import OUTSIDE
 from sam2_ros.geometry.motion import Earlier
 from sam2_ros.geometry.search_region import WHOLE, SearchRegion, main_pieces
-from sam2_ros.geometry.transfer import download, upload
+from sam2_ros.geometry.transfer import download, index, upload
 from sam2_ros.network import NO_OBJECT, Choice, Features, Sam2, enlarge
 
 from .close_ups import CloseUps, Target
@@ -95,7 +95,14 @@ class Propagation:
         )
         self._store(rows, choice, regions)
         if choice.embedding is not None:
-            scores = self._refine(rows, choice.embedding, frame, views, needed, before)
+            masks, scores = self._found(rows)
+            targets = {
+                n: target
+                for n, (row, mask, view) in enumerate(zip(rows, masks, views, strict=True))
+                # Unless it is neither shown nor remembered.
+                if scores[n] > min(needed[n], 0) and (target := self._target(row, mask, frame, view)) is not None
+            }
+            self._refine(targets, choice.embedding, frame, before)
             choice = self._recognise(rows, choice, scores, frame, views, needed)
         if memory is None:
             memory = self._remember(rows, features, choice, frame)
@@ -106,13 +113,13 @@ class Propagation:
 
         views: of each on the frame before.
         """
-        index = self._index(rows)
-        self.logits[index] = NO_OBJECT
+        at = index(rows, self.logits.device)
+        self.logits[at] = NO_OBJECT
         for row, view in zip(rows, views, strict=True):
             self.sights[row] = Sight(view.region, searched=False)
         self.close_ups.forget(rows)
-        self.scores[index] = upload(np.array([view.score for view in views], np.float32), self.scores.device)
-        self.iou[index] = 0
+        self.scores[at] = upload(np.array([view.score for view in views], np.float32), self.scores.device)
+        self.iou[at] = 0
 
     def prompt(
         self,
@@ -144,8 +151,10 @@ class Propagation:
         if drawn is not None:
             self.close_ups.take(row, drawn, frame)
         elif choice.embedding is not None:
+            (mask,), _ = self._found([row])
             # What was there a frame ago is what the prompt may be meant to change.
-            self._refine([row], choice.embedding, frame, [], [-np.inf], None)
+            target = self._target(row, mask, frame, None)
+            self._refine({} if target is None else {0: target}, choice.embedding, frame, None)
         (colours,) = self.close_ups.colours([row], frame)
         self.sights[row] = replace(self.sights[row], colours=colours)
         memory = self._remember([row], looks.at(region), choice, frame)
@@ -156,19 +165,20 @@ class Propagation:
     def place(self, rows: Sequence[int], frame: Frame) -> Tensor:
         """(N, H, W) logits of the answers in these rows, where they lie in the frame; of search regions, without what
         strays and with refined edges, unless somebody drew them."""
+        device = self.logits.device
         if frame.image is None:
-            return place(self.logits[self._index(rows)], frame, [self.sights[row].region for row in rows])
+            return place(self.logits[index(rows, device)], frame, [self.sights[row].region for row in rows])
         crops = self.close_ups.crops(rows)
         if rows and len(crops) == len(rows):
             return place(self.close_ups.shown(rows), frame, list(crops.values()))
-        placed = torch.empty(len(rows), frame.height, frame.width, device=self.logits.device)
+        placed = torch.empty(len(rows), frame.height, frame.width, device=device)
         if crops:
             shown = self.close_ups.shown([rows[n] for n in crops])
-            placed[self._index(list(crops))] = place(shown, frame, list(crops.values()))
+            placed[index(crops, device)] = place(shown, frame, list(crops.values()))
         if others := {n: row for n, row in enumerate(rows) if n not in crops}:
             kept = list(others.values())
-            logits = _without_strays(self.logits[self._index(kept)], [self.sights[row].drawn for row in kept])
-            placed[self._index(list(others))] = place(logits, frame, [self.sights[row].region for row in kept])
+            logits = _without_strays(self.logits[index(kept, device)], [self.sights[row].drawn for row in kept])
+            placed[index(others, device)] = place(logits, frame, [self.sights[row].region for row in kept])
         return placed
 
     def _expected(self, views: Sequence[View]) -> Tensor | None:
@@ -182,39 +192,36 @@ class Propagation:
         for row, region in zip(rows, regions, strict=True):
             self.sights[row] = Sight(region, drawn=drawn)
         self.close_ups.forget(rows)
-        index = self._index(rows)
-        self.logits[index] = choice.raw.float()
-        self.scores[index] = choice.score.float()
-        self.iou[index] = choice.iou.float()
+        at = index(rows, self.logits.device)
+        self.logits[at] = choice.raw.float()
+        self.scores[at] = choice.score.float()
+        self.iou[at] = choice.iou.float()
 
-    def _refine(
-        self,
-        rows: Sequence[int],
-        embedding: Tensor,
-        frame: Frame,
-        views: Sequence[View],
-        needed: Sequence[float],
-        before: Frame | None,
-    ) -> NDArray[np.float32]:
-        """Looks at the masks in these rows once more, from close by, unless they are neither shown nor remembered.
+    def _found(self, rows: Sequence[int]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+        """Masks (N, S / 4, S / 4) and object score logits (N,) in these rows, on the host."""
+        at = index(rows, self.logits.device)
+        masks, scores = download(self.logits[at, 0] > 0, self.scores[at])
+        return masks, scores
 
-        embedding: (N, C / 8, S / 4, S / 4) of each; views: of each on the frame `before`, empty where what was there is
-        of no account; needed: as in `follow`. Returns the object score logits (N,).
+    def _target(self, row: int, mask: NDArray[np.bool_], frame: Frame, view: View | None) -> Target | None:
+        """What of the frame shows the mask (S / 4, S / 4) in a row from close by; None where it is empty. view: of the
+        object on the frame before, if what was there is of account."""
+        region = self.sights[row].region
+        box = region.box_of(mask, *frame.seen)
+        return None if box is None else Target(row, region, box, None if view is None else _earlier(view, mask))
+
+    def _refine(self, targets: Mapping[int, Target], embedding: Tensor, frame: Frame, before: Frame | None) -> None:
+        """Looks at masks once more, from close by.
+
+        targets: by their number among N objects; embedding: (N, C / 8, S / 4, S / 4) of those.
         """
-        index = self._index(rows)
-        masks, scores = download(self.logits[index, 0] > 0, self.scores[index])
-        wanted = scores > np.minimum(needed, 0)
-        targets: dict[int, Target] = {}
-        for n, (row, mask) in enumerate(zip(rows, masks, strict=True)):
-            region = self.sights[row].region
-            if wanted[n] and (box := region.box_of(mask, *frame.seen)) is not None:
-                targets[n] = Target(row, region, box, _earlier(views[n], mask) if views else None)
-        if targets:
-            chosen, found = self._index(list(targets)), list(targets.values())
-            index = index[chosen]
-            # From these follows also where the object is looked for next, and what is expected there.
-            self.logits[index] = self.close_ups.refine(found, self.logits[index], embedding[chosen], frame, before)
-        return scores
+        if not targets:
+            return
+        device, found = self.logits.device, list(targets.values())
+        at = index([target.row for target in found], device)
+        embedding = embedding[index(targets, device)]
+        # From these follows also where the object is looked for next, and what is expected there.
+        self.logits[at] = self.close_ups.refine(found, self.logits[at], embedding, frame, before)
 
     def _recognise(
         self,
@@ -238,7 +245,7 @@ class Propagation:
         if not others.any():
             return choice
         score = choice.score.masked_fill(upload(others, choice.score.device), _ANOTHER)
-        self.scores[self._index(rows)] = score.float()
+        self.scores[index(rows, self.logits.device)] = score.float()
         return replace(choice, score=score)
 
     def _remember(self, rows: Sequence[int], features: Features, choice: Choice, frame: Frame) -> Tensor:
@@ -249,12 +256,9 @@ class Propagation:
             refined = self.close_ups.refined([rows[n] for n in crops])
             regions = [self.sights[rows[n]].region for n in crops]
             finer = paste(refined, frame, list(crops.values()), regions, self._size)
-            seen[self._index(list(crops))] = finer.to(seen.dtype)
+            seen[index(crops, self.logits.device)] = finer.to(seen.dtype)
         masks = (seen > 0) & (choice.score.view(-1, 1, 1, 1) > 0)
         return self._network.encode_memory(features.top, masks.to(self._network.dtype), choice.score)
-
-    def _index(self, rows: Sequence[int]) -> Tensor:
-        return upload(np.array(rows, np.int64), self.logits.device)
 
 
 def _without_strays(logits: Tensor, drawn: Sequence[bool]) -> Tensor:
