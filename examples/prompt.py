@@ -60,7 +60,7 @@ class Prompter(Node):
 
     def _on_answer(self, future: rclpy.Future) -> None:
         answer = future.result()
-        self.failure = "" if answer.success else answer.message
+        self.failure = answer.message  # says also where an object was started, but nothing of it was found
         self._object_id = answer.object_id
 
 

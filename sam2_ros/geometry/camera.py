@@ -55,7 +55,7 @@ class Pinhole:
     """What the coefficients mean: plumb_bob, rational_polynomial or equidistant."""
 
     def __post_init__(self) -> None:
-        numbers = (self.fx, self.fy, self.cx, self.cy, *self.distortion)
+        numbers = tuple(map(float, (self.fx, self.fy, self.cx, self.cy, *self.distortion)))
         if not np.isfinite(numbers).all():
             raise BadCamera(f"the camera's numbers are {numbers}; all of them must be finite")
         if min(self.fx, self.fy) <= 0:

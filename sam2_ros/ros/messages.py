@@ -18,7 +18,7 @@ from sam2_ros.geometry.oriented_box import OrientedBox
 from sam2_ros.geometry.places import Place
 from sam2_ros.msg import TrackedObject, TrackedObjects
 from sam2_ros.srv import Prompt as PromptService
-from sam2_ros.tracking import BadPrompt, Prompt, Readings, Tracks
+from sam2_ros.tracking import LONGEST_LABEL, BadPrompt, Prompt, Readings, Tracks
 
 from .images import to_array, to_message
 
@@ -72,7 +72,13 @@ def to_size(box: OrientedBox) -> Vector3:
 
 
 def to_prompt_call(request: PromptService.Request) -> PromptCall:
-    """Raises BadPrompt or BadImageMessage if the request's mask is not a mono8 image; the tracker checks the rest."""
+    """Raises BadImageMessage if the request's mask is not a mono8 image, BadPrompt for it or for a label that is no
+    name; the tracker checks the rest."""
+    if len(request.label) > LONGEST_LABEL or not request.label.isprintable():
+        shown = f"{request.label[:20]!r}" + ("..." if len(request.label) > 20 else "")
+        raise BadPrompt(
+            f"the label is {shown}, of {len(request.label)} characters; it may have {LONGEST_LABEL}, all printable"
+        )
     points = np.array([(point.x, point.y) for point in request.points], np.float32).reshape(-1, 2)
     prompt = Prompt(
         points=points,

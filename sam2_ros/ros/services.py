@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -112,7 +114,7 @@ class Services:
     def _on_save_object(self, request: SaveObject.Request, response: SaveObject.Response) -> SaveObject.Response:
         def answer() -> str:
             path = _absolute(request.path)
-            if path.is_file():
+            if _is_there(path):
                 self._check_replaceable(path, request.camera)
             data = self._ask(request.camera, lambda stream: stream.save(request.object_id))
             _write(path, data)
@@ -195,6 +197,11 @@ class Services:
             response.success = False
             response.message = str(error)
             self._warn(f"refused: {error}")
+        except Exception as error:
+            # Whatever one call brings up, the objects of all others are not to be lost by it.
+            response.success = False
+            response.message = f"the node failed to do this, by {error!r}; its log says where"
+            self._logger.error(f"{response.message}\n{traceback.format_exc()}")
         return response
 
 
@@ -212,10 +219,8 @@ def _as_it_is(prompted: Prompted) -> TrackedObject:
 
 def _write(path: Path, data: bytes) -> None:
     """Whole or not at all. Raises CallRefused."""
-    part = path.with_name(f"{path.name}.part")
+    part = path.with_name(f".{uuid.uuid4()}.part")
     try:
-        if path.is_dir():
-            raise CallRefused(f"{str(path)!r} cannot be written: it is a folder")
         if not path.parent.is_dir():
             raise CallRefused(f"{str(path)!r} cannot be written: the node's machine has no folder {str(path.parent)!r}")
         try:
@@ -226,6 +231,19 @@ def _write(path: Path, data: bytes) -> None:
             raise
     except OSError as error:
         raise CallRefused(f"{str(path)!r} cannot be written: {error.strerror}") from error
+
+
+def _is_there(path: Path) -> bool:
+    """Raises CallRefused where that cannot be told, or for a folder."""
+    try:
+        path.stat()
+        if path.is_dir():
+            raise CallRefused(f"{str(path)!r} cannot be written: it is a folder")
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise CallRefused(f"{str(path)!r} cannot be written: {error.strerror}") from error
+    return True
 
 
 def _read(path: Path) -> bytes:
@@ -244,7 +262,7 @@ def _read(path: Path) -> bytes:
 
 
 def _absolute(path: str) -> Path:
-    """The node may run in any folder. Raises CallRefused."""
+    """The node may run in any folder; what a link leads to is meant, not the link. Raises CallRefused."""
     try:
         result = Path(path).expanduser()
     except RuntimeError as error:  # ~ of a user who does not exist
@@ -253,4 +271,7 @@ def _absolute(path: str) -> Path:
         raise CallRefused(f"the path is {path!r}; it must be absolute, or begin with ~")
     if not result.name or "\0" in path:
         raise CallRefused(f"the path is {path!r}, which is not that of a file")
-    return result
+    try:
+        return result.resolve()
+    except (OSError, RuntimeError) as error:  # a link to itself
+        raise CallRefused(f"the path is {path!r}, which leads nowhere: {error}") from error

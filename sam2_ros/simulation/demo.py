@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -22,7 +21,7 @@ from rclpy.task import Future
 
 from .client import Client
 from .page_demo import serve
-from .processes import Process, ProcessDied, isolate
+from .processes import Process, ProcessDied, end_in_order, isolate
 from .record import Box, Target, truths
 
 PROMPTED = {"ball": 1, "cereal box": 2}
@@ -88,8 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
         demo = Demo(options)
     except OSError as error:
         command.error(f"--output {options.output} cannot be written to: {error.strerror}")
-    # As Ctrl-C: the camera and the tracker must not be left behind.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_in_order()
     try:
         faults = demo.run()
     except (ProcessDied, NotReady) as error:

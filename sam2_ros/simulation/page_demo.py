@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from .processes import Process, ProcessDied, isolate
+from .processes import Process, ProcessDied, end_in_order, isolate
 
 _DEPTH = ["-r", "camera_info:=/camera/camera_info", "-r", "depth:=/camera/depth/image_raw", "-p", "depth:=true"]
 
@@ -18,8 +17,7 @@ def serve(video: Path | None, rate: float, model: str, address: str) -> int:
 
     video: played again and again; the simulated tabletop if None. address: HOST:PORT of the page; its own if empty.
     """
-    # As Ctrl-C: nothing must be left behind.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_in_order()
     isolate()
     source, depth = (["--simulated"], _DEPTH) if video is None else ([str(video), "--loop"], [])
     commands = {

@@ -28,6 +28,13 @@ def isolate() -> None:
     os.environ.pop("ROS_LOCALHOST_ONLY", None)
 
 
+def end_in_order() -> None:
+    """Takes a signal to end, or the closing of the terminal, as Ctrl-C: what we started must not be left behind."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
+
+
 class Process:
     """`sam2_ros ARGUMENTS`, run beside us by the same interpreter and in the same environment.
 

@@ -12,12 +12,14 @@ from .errors import (
     TrackerError,
     UnknownObject,
 )
+from .saved import LONGEST_LABEL
 from .tracker import FRAMES_PER_SECOND, NEW_STREAM, Tracker, track_together
 from .tracks import Prompt, Readings, State, Tracks
 from .warm_up import warm_up
 
 __all__ = [
     "FRAMES_PER_SECOND",
+    "LONGEST_LABEL",
     "NEW_STREAM",
     "BadImage",
     "BadMemory",

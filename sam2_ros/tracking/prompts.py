@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from .errors import BadPrompt
 from .tracks import Prompt
 
+_MOST_POINTS = 1000
+
 
 def check(prompt: Prompt, height: int, width: int, *, begins: bool) -> Prompt:
     """The prompt with its arrays as the tracker computes with them, and its own: it may be answered again later.
@@ -16,6 +18,8 @@ def check(prompt: Prompt, height: int, width: int, *, begins: bool) -> Prompt:
     """
     points = _array(prompt.points, "points", (-1, 2))
     labels = _array(prompt.labels, "labels", (-1,))
+    if len(points) > _MOST_POINTS:
+        raise BadPrompt(f"the prompt has {len(points)} points; it may have {_MOST_POINTS}, each of which takes time")
     if len(points) != len(labels):
         raise BadPrompt(f"of points there are {len(points)}, of labels {len(labels)}; each point needs one")
     if not np.isin(labels, (0, 1)).all():

@@ -23,6 +23,15 @@ from .visibility import View
 _VERSION = 3
 _KIND = "sam2_ros object memory"
 
+LONGEST_LABEL = 200
+"""Characters of an object's name, which goes out with every image."""
+
+_LARGEST = 1e6
+"""Of a memory's numbers; with much larger ones the network's answers would be no numbers."""
+
+_LONGEST = 2**31 * 10**9
+"""Nanoseconds that an object may have been out of view: more than a message's time can hold."""
+
 _UNKNOWN = -10.0
 """Object score logit of an object until it is searched for; it is not saved."""
 
@@ -84,14 +93,14 @@ def unpack(data: bytes, origin: Origin, device: torch.device) -> SavedObject:
     try:
         memories, pointers = (tensors[name].to(device) for name in ("memories", "pointers"))
         for name, tensor in (("memories", memories), ("pointers", pointers)):
-            if not tensor.dim() or not tensor.isfinite().all():
-                raise ValueError(f"its {name} are not rows of finite numbers")
+            if not tensor.dim() or not (tensor.float().abs() < _LARGEST).all():
+                raise ValueError(f"its {name} are not rows of numbers below {_LARGEST:g}")
         remembered = Remembered(memories, pointers, tuple(map(int, facts["ages"])), int(facts["conditioning"]))
         x, y, scale = (float(facts["region"][name]) for name in ("x", "y", "scale"))
         expected = tensors["expected"].bool().numpy() if "expected" in tensors else None
         appearance = _appearance(tensors["colours"], facts["extent"]) if "colours" in tensors else None
         in_view, unseen, share = bool(facts["in_view"]), int(facts["unseen"]), float(facts["share"])
-        if not (0 <= unseen < 2**62 and 0 <= share <= 1):
+        if not (0 <= unseen <= _LONGEST and 0 <= share <= 1):
             raise ValueError(f"unseen is {unseen} ns and share {share:g}")
         region = SearchRegion(x, y, scale)
         view = View(in_view, -unseen, share, _UNKNOWN, region, expected, appearance=appearance)
@@ -103,8 +112,9 @@ def unpack(data: bytes, origin: Origin, device: torch.device) -> SavedObject:
 def _appearance(colours: Tensor, share: Any) -> Appearance:
     """Raises ValueError."""
     shares = colours.float().numpy()
-    if shares.ndim != 2 or shares.shape[1] != BINS or not len(shares) or not (shares >= 0).all():
-        raise ValueError(f"its colours are {shares.shape}; they must be rows of {BINS} shares")
+    rows = shares.ndim == 2 and shares.shape[1] == BINS and len(shares) > 0
+    if not rows or not (shares >= 0).all() or not (np.abs(shares.sum(axis=1) - 1) < 0.01).all():
+        raise ValueError(f"its colours are {shares.shape}; they must be rows of {BINS} shares of 1")
     if not 0 < float(share) <= 1:
         raise ValueError(f"its extent is {share}; it must be above 0 and at most 1")
     return Appearance(tuple(Colours(row) for row in shares), float(share))
@@ -113,8 +123,9 @@ def _appearance(colours: Tensor, share: Any) -> Appearance:
 def label_of(data: bytes) -> str:
     """The label that `pack` was given. Raises BadMemory."""
     _, facts = _read(data)
-    # JSON can hold half of a character, which nobody else could take.
-    return str(facts.get("label", "")).encode(errors="replace").decode()
+    # JSON can hold half of a character, which nobody else could take, and much that no name is.
+    label = str(facts.get("label", ""))[:LONGEST_LABEL].encode(errors="replace").decode()
+    return "".join(one for one in label if one.isprintable())
 
 
 def _read(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -122,9 +133,9 @@ def _read(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors = load(data)
         # The header is preceded by its length; safetensors' reader of bytes does not give out its metadata.
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    except (SafetensorError, ValueError) as error:
+    except (SafetensorError, ValueError, RecursionError) as error:
         raise BadMemory(f"these {len(data)} bytes are no safetensors file: {error}") from error
     try:
         return tensors, dict(json.loads(header["__metadata__"][_KIND]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise BadMemory("this is a safetensors file, but not one that holds an object's memory") from error

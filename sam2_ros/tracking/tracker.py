@@ -307,7 +307,8 @@ class Tracker:
             reason = f"the image changed from {last.width}x{last.height} to {width}x{height} pixels"
         else:
             return
-        _log.warning("a new stream begins because %s; %d objects are forgotten", reason, len(self.ids))
+        level = logging.WARNING if self.ids else logging.INFO
+        _log.log(level, "a new stream begins because %s; objects that are forgotten: %d", reason, len(self.ids))
         self.reset()
         self._history.clear()
 

@@ -138,7 +138,7 @@ class Client(Node):
             if status.name.startswith(self._status):
                 values = {one.key: one.value for one in status.values}
                 paused = values.get("paused") == "true"
-                history = float(values["history (s)"]) if "history (s)" in values else None
+                history = _number(values.get("history (s)", ""))
                 problem = "" if status.level == DiagnosticStatus.OK or paused else status.message
                 self._reports[status.name] = Report(paused, problem, history)
 
@@ -160,6 +160,14 @@ class Client(Node):
     def _know(self, camera: str, message: TrackedObjects) -> None:
         if camera in self._watched:
             self._seen[camera] = replace(self.seen(camera), objects=message)
+
+
+def _number(text: str) -> float | None:
+    """Anybody may publish to /diagnostics."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def unseen(tracked: TrackedObject, objects: TrackedObjects) -> float:

@@ -103,7 +103,19 @@ async def _serve(tracker: str, host: str, port: int) -> None:
     server = Server(client, host)
     executor = SingleThreadedExecutor()
     executor.add_node(client)
-    spinner = threading.Thread(target=_spin, args=(executor,), name="executor", daemon=True)
+    failures: list[Exception] = []
+
+    def spin() -> None:
+        try:
+            executor.spin()
+        except ExternalShutdownException:
+            pass
+        except Exception as error:  # without the executor the page would be served, and dead
+            failures.append(error)
+        with contextlib.suppress(RuntimeError):  # the loop has ended before us
+            loop.call_soon_threadsafe(stopped.set)
+
+    spinner = threading.Thread(target=spin, name="executor", daemon=True)
     runner = web.AppRunner(server.application, shutdown_timeout=1.0)
     await runner.setup()
     try:
@@ -123,14 +135,11 @@ async def _serve(tracker: str, host: str, port: int) -> None:
         if spinner.ident is not None:
             spinner.join(3.0)
         client.destroy_node()
+    if failures:
+        raise failures[0]
 
 
 def _url(host: str, runner: object) -> str:
     port = runner.addresses[0][1]  # type: ignore[attr-defined]
     shown = "localhost" if host in ("0.0.0.0", "::") else host
     return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
-
-
-def _spin(executor: SingleThreadedExecutor) -> None:
-    with contextlib.suppress(ExternalShutdownException):
-        executor.spin()

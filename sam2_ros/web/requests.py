@@ -48,13 +48,15 @@ def _to_request(service: str, camera: str, said: Mapping[str, Any]) -> Any:
 def _to_prompt(camera: str, said: Mapping[str, Any]) -> Prompt.Request:
     seconds, nanoseconds = said.get("stamp", (0, 0))
     points, box = list(said.get("points", ())), [float(edge) for edge in said.get("box", ())]
+    label = str(said.get("label", ""))
+    label.encode()  # raises ValueError for half of a character, which JSON can hold
     if len(points) > _MOST_POINTS or len(box) not in (0, 4):
         raise ValueError(f"{len(points)} points and {len(box)} edges of a box")
     return Prompt.Request(
         stamp=Time(sec=_number(seconds, 2**31 - 1), nanosec=_number(nanoseconds, 999_999_999)),
         camera=camera,
         object_id=_number(said.get("id", 0), _LARGEST_ID),
-        label=str(said.get("label", "")),
+        label=label,
         points=[PromptPoint(x=float(x), y=float(y), label=_number(label, 1)) for x, y, label in points],
         box=box,
         candidate=_number(said.get("candidate", 0), 255),

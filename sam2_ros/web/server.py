@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import math
 import struct
 from collections.abc import Callable, Coroutine, Mapping, Set
 from dataclasses import asdict
@@ -104,9 +105,13 @@ class Server:
 
     def _refuse_strangers(self, request: web.Request) -> None:
         """Browsers let any page open a socket to any server; only our own page may."""
-        origin, host = urlsplit(request.headers.get("Origin", "")).netloc, request.headers.get("Host", "")
-        # A foreign name may have been made to mean this machine.
-        foreign = self._local and not _is_local(urlsplit(f"//{host}").hostname or "")
+        host = request.headers.get("Host", "")
+        try:
+            origin = urlsplit(request.headers.get("Origin", "")).netloc
+            # A foreign name may have been made to mean this machine.
+            foreign = self._local and not _is_local(urlsplit(f"//{host}").hostname or "")
+        except ValueError as error:
+            raise web.HTTPBadRequest(text=f"the request's Origin or Host is no address: {error}") from error
         if origin != host or foreign:
             raise web.HTTPForbidden(text=f"a page of {origin or 'nowhere'} may not steer the tracker at {host}")
 
@@ -155,7 +160,7 @@ class Viewer:
         try:
             said = json.loads(text)
             kind = str(said["type"])
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             self._begin(self._answer({}, {"success": False, "message": "the page sent what cannot be read"}))
             return
         if kind == "shown":
@@ -242,14 +247,19 @@ def _to_dict(tracked: TrackedObject, objects: TrackedObjects) -> dict[str, Any]:
         "label": tracked.label,
         "colour": "#{:02x}{:02x}{:02x}".format(*colour(tracked.id)),
         "state": _STATES.get(tracked.state, "?"),
-        "visibility": round(tracked.visibility, 3),
-        "quality": round(tracked.mask_quality, 3),
+        "visibility": _rounded(tracked.visibility),
+        "quality": _rounded(tracked.mask_quality),
         "unseen": round(unseen(tracked, objects), 1),
-        "place": [round(place.x, 3), round(place.y, 3), round(place.z, 3)] if tracked.has_pose else None,
+        "place": [_rounded(place.x), _rounded(place.y), _rounded(place.z)] if tracked.has_pose else None,
         "no_place": tracked.no_pose,
         "area": tracked.area,
         "mask": _to_points(tracked),
     }
+
+
+def _rounded(value: float) -> float:
+    """0 for what JSON has no number for: a browser could read nothing of the picture then."""
+    return round(value, 3) if math.isfinite(value) else 0.0
 
 
 def _to_points(tracked: TrackedObject) -> dict[str, Any] | None:

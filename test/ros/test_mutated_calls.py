@@ -284,3 +284,20 @@ def test_clicks_with_a_header(
 @given(topic=st.sampled_from(["/image_mouse_left", "~/overlay_mouse_left"]), x=PIXELS, y=PIXELS)
 def test_clicks_without(world: World, topic: str, x: float, y: float) -> None:
     world.click(topic, Point(x=x, y=y))
+
+
+def test_what_goes_wrong_in_a_call_is_answered_and_costs_no_object(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def mistaken(object_id: int) -> bytes:
+        raise ZeroDivisionError("a mistake of ours")
+
+    logged: list[str] = []
+    monkeypatch.setattr(world.stream, "save", mistaken)
+    monkeypatch.setattr(world.node, "error", logged.append, raising=False)
+    request = SaveObject.Request(path=str(tmp_path / "mug"), object_id=world.ids()[0])
+    answer = world.call("~/save_object", request, SaveObject.Response())
+    assert (answer.success, answer.message) == (
+        False, "the node failed to do this, by ZeroDivisionError('a mistake of ours'); its log says where"
+    )  # fmt: skip
+    assert "in mistaken" in logged[0]

@@ -218,6 +218,28 @@ def test_a_file_of_something_else_is_not_written_over(empty: Any, tmp_path: Path
     refused = empty.call(SaveObject, "save_object", SaveObject.Request(object_id=number, path=f"{tmp_path}/precious"))
     assert not refused.success and "holds something else than an object's memory" in refused.message
     assert (tmp_path / "precious").read_text() == "the only copy"
+    os.mkfifo(tmp_path / "pipe")
+    refused = empty.call(SaveObject, "save_object", SaveObject.Request(object_id=number, path=f"{tmp_path}/pipe"))
+    assert not refused.success and "is not a file" in refused.message
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_link_stays_and_what_it_leads_to_is_written(empty: Any, tmp_path: Path) -> None:
+    number = _prompt(empty, box=[10.0, 5.0, 30.0, 20.0]).object_id
+    (tmp_path / "link").symlink_to(tmp_path / "mug")
+    for _ in range(2):  # the second time there is a file
+        request = SaveObject.Request(object_id=number, path=f"{tmp_path}/link")
+        assert empty.call(SaveObject, "save_object", request).success
+        assert (tmp_path / "link").is_symlink() and (tmp_path / "mug").stat().st_size > 10
+        assert {path.name for path in tmp_path.iterdir()} == {"link", "mug"}
+
+
+def test_a_label_that_is_no_name_is_refused(empty: Any) -> None:
+    number = _prompt(empty, box=[10.0, 5.0, 30.0, 20.0]).object_id
+    assert not _prompt(empty, box=[10.0, 5.0, 30.0, 20.0], label="a\nb").success
+    refused = _prompt(empty, box=[10.0, 5.0, 30.0, 20.0], label=201 * "x")
+    assert not refused.success and "of 201 characters; it may have 200" in refused.message
+    assert [one.id for one in empty.track().objects] == [number]
 
 
 def test_an_object_is_named_and_an_unknown_one_is_not(empty: Any, node: Any) -> None:
@@ -283,6 +305,7 @@ def test_as_many_calls_as_a_detector_makes_at_once_are_all_answered(empty: Any, 
     [
         ("mug.safetensors", "the path is 'mug.safetensors'; it must be absolute, or begin with ~"),
         ("/no/such/folder/mug.safetensors", "cannot be"),
+        (f"/tmp/{300 * 'a'}", "File name too long"),
     ],
 )
 def test_a_path_that_cannot_be_is_refused(empty: Any, path: str, reason: str) -> None:

@@ -29,7 +29,8 @@ def clip(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_signal_ends_it_and_what_it_started(clip: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_and_what_it_started(clip: Path, tmp_path: Path, sign: signal.Signals) -> None:
     command = [sys.executable, "-m", "sam2_ros", "demo", "--video", str(clip), "--box", "1,2,3,4", "--output"]
     demo = subprocess.Popen([*command, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert demo.stdout is not None
@@ -37,7 +38,7 @@ def test_a_signal_ends_it_and_what_it_started(clip: Path, tmp_path: Path) -> Non
     while not demo.stdout.readline().startswith("  node: "):  # which is started last
         assert demo.poll() is None
     children = Path(f"/proc/{demo.pid}/task/{demo.pid}/children").read_text().split()
-    demo.send_signal(signal.SIGTERM)
+    demo.send_signal(sign)
     output, _ = demo.communicate(timeout=60)
     assert demo.returncode == 1
     assert output.splitlines()[-1] == "not tracked: it was interrupted"

@@ -95,6 +95,9 @@ def test_a_label_is_kept_for_who_reads_the_file(original: Tracker, label: str) -
 
 def test_a_label_with_half_a_character_can_be_shown(original: Tracker) -> None:
     assert Tracker.label_of(with_facts(original.save(1), label="\ud800 mug")) == "? mug"
+    assert Tracker.label_of(with_facts(original.save(1), label="red\n\x1b[31m mug" + 300 * "g")) == (
+        "red[31m mug" + 187 * "g"
+    )
     with pytest.raises(BadMemory, match="are no safetensors file"):
         Tracker.label_of(b"nothing")
 
@@ -143,6 +146,8 @@ def test_what_does_not_fit_is_refused_with_the_reason(network: Sam2, original: T
         (Tracker(network), with_facts(data, ages=[math.inf]), "the memory is incomplete: "),
         (Tracker(network), with_facts(data, ages=[1, 2, 10**30]), "have other shapes"),
         (Tracker(network), with_facts(data, unseen=-1), "unseen is -1 ns"),
+        (Tracker(network), with_facts(data, unseen=2**62), "unseen is 4611686018427387904 ns"),
+        (Tracker(network), save({}, {"sam2_ros object memory": "[" * 10**5}), "not one that holds an object's memory"),
         (Tracker(network), with_facts(data, share=math.nan), "and share nan"),
     ):
         tracker.track(image(0), 0)

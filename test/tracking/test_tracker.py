@@ -225,7 +225,7 @@ def test_a_new_stream_forgets_and_says_so(tracker: Tracker, caplog, next_image: 
     tracker.track(image(0), 10**9)
     tracker.prompt(BOX)
     assert tracker.track(next_image, stamp).ids == ()
-    assert "a new stream begins" in caplog.text and "1 objects are forgotten" in caplog.text
+    assert "a new stream begins" in caplog.text and "objects that are forgotten: 1" in caplog.text
     assert tracker.prompt(BOX).ids == (2,)
 
 
@@ -290,6 +290,12 @@ def test_a_prompt_before_the_first_image(tracker: Tracker) -> None:
             {},
             BadPrompt,
             "of points there are 2, of labels 1; each point",
+        ),
+        (
+            Prompt(points=np.ones((1001, 2)), labels=np.ones(1001)),
+            {},
+            BadPrompt,
+            "the prompt has 1001 points; it may have 1000",
         ),
         (Prompt(box=np.array([20, 5, 10, 30])), {}, BadPrompt, "the box 20 5 10 30 is empty"),
         (Prompt(box=np.array([90, 5, 100, 30])), {}, BadPrompt, "is outside the image"),

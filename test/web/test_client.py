@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import ReliabilityPolicy
@@ -37,6 +38,23 @@ def others(context: Any, until: Any) -> Any:
     spinner.join()
     for node in nodes:
         node.destroy_node()
+
+
+def test_what_others_say_of_diagnostics_is_left_aside(context: Any, others: Any, until: Any) -> None:
+    executor, _ = others
+    client = Client("/robot/sam2", lambda camera: None, context=context)
+    executor.add_node(client)
+    client.watch({"front"})
+    publisher = client.create_publisher(DiagnosticArray, "/diagnostics", 1)
+    until(lambda: publisher.get_subscription_count() == 1)
+    for number, told in (("n/a", None), ("2.0", 2.0)):
+        value = KeyValue(key="history (s)", value=number)
+        status = DiagnosticStatus(name="robot/sam2: front", message=number, level=b"\1", values=[value])
+        publisher.publish(DiagnosticArray(status=[status]))
+        until(lambda number=number: client.report("front").problem == number)
+        assert client.report("front").history == told
+    executor.remove_node(client)
+    client.destroy_node()
 
 
 def test_it_hears_of_the_cameras_that_are_watched(context: Any, others: Any, until: Any) -> None:

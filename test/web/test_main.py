@@ -68,3 +68,15 @@ def test_localhost_is_this_machine_alone(context: Any, address: str, until: Any)
     finally:
         page.terminate()
         page.wait()
+
+
+def test_without_its_executor_it_ends(context: Any) -> None:
+    """The page would be served, and dead."""
+    code = (
+        "import sys; from rclpy.executors import SingleThreadedExecutor as Executor; "
+        "from sam2_ros.web.main import main; "
+        "Executor.spin = lambda self: 1 / 0; sys.exit(main(['--address', '127.0.0.1:0']))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 1
+    assert "ZeroDivisionError" in result.stderr
