@@ -20,6 +20,13 @@ def test_metres_that_are_not_known_are_zero() -> None:
     np.testing.assert_array_equal(depth.metres(ALL, ALL), [[0, 0, 0, 0, 0, 2]])
 
 
+def test_what_no_camera_measures_is_not_known_whatever_the_unit() -> None:
+    """A tenth of a millimetre, half a metre, and 20 km."""
+    millimetres = DepthImage(np.array([[0.1, 500.0, 2e7]], np.float32), 0.001)
+
+    np.testing.assert_allclose(millimetres.metres(ALL, ALL), [[0.0, 0.5, 0.0]])
+
+
 def test_a_window_is_a_copy() -> None:
     pixels = np.arange(12, dtype=np.float32).reshape(3, 4)
 

@@ -49,6 +49,18 @@ def test_how_far_an_object_has_gone_is_seen_from_what_is_found_of_it() -> None:
     assert (source.x, source.y, source.scale) == pytest.approx((0.55 - earlier.x, 0.45 - earlier.y, 0.4))
 
 
+def test_an_object_goes_no_further_than_a_sixth_of_its_region_at_once() -> None:
+    """What is found beyond that is another thing like it."""
+    region = SearchRegion(0.5, 0.5, 0.8)
+    expected, found = np.zeros((48, 48), bool), np.zeros((48, 48), bool)
+    expected[20:28, 4:12] = True
+    found[20:28, 34:42] = True
+    found[20:28, 6:10] = True
+    earlier = Earlier.of(CloseUp(CROP, expected), region, expected, found)
+    assert earlier is not None
+    assert max(abs(earlier.x), abs(earlier.y)) <= region.scale / 6
+
+
 def test_a_mask_that_is_empty_does_not_say_how_far_an_object_has_gone() -> None:
     there, none = np.ones((48, 48), bool), np.zeros((48, 48), bool)
     for expected, found in ((there, none), (none, there), (none, none)):

@@ -79,6 +79,15 @@ def test_an_object_out_of_view_is_listed_in_the_corner() -> None:
     assert (drawn[60:] == 128).all()
 
 
+def test_the_name_of_an_object_out_of_view_is_light_on_dark_whatever_its_colour() -> None:
+    for number in range(1, 9):
+        drawn = draw_overlay(GREY, [Mark(number, f"{number} occluded", np.zeros((480, 640), bool))])
+
+        rows, columns = (np.flatnonzero((drawn != 128).any(axis=(axis, 2))) for axis in (1, 0))
+        inside = drawn[rows[0] + 3 : rows[-1] - 2, columns[0] + 3 : columns[-1] - 2]
+        assert np.median(inside) < 30 and inside.min(axis=2).max() > 200
+
+
 def test_of_objects_out_of_view_none_covers_anothers_caption() -> None:
     marks = [Mark(number, f"{number} occluded", np.zeros((480, 640), bool)) for number in (1, 2, 3)]
     drawn = [draw_overlay(GREY, marks[:count]) != 128 for count in (1, 2, 3)]
@@ -116,6 +125,12 @@ def test_a_caption_stays_where_it_is_when_its_neighbour_grows(tags: Callable[[li
         one, other = tags([Mark(1, "1 a mug", _square(200, 200, first)), Mark(2, "2 a cup", _square(215, 200, second))])
         places.append((one.y0, other.y0))
     assert len(set(places)) == 1 and places[0][0] != places[0][1], places
+
+
+def test_where_there_is_no_room_above_a_caption_begins_with_its_object(tags: Callable[[list[Mark]], list[Any]]) -> None:
+    (tag,) = tags([Mark(1, "1 mug", _square(100, 9, 80))])
+
+    assert (tag.x0, tag.y0) == (100, 9)
 
 
 def test_of_neighbours_none_covers_anothers_caption(tags: Callable[[list[Mark]], list[Any]]) -> None:

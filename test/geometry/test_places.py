@@ -211,6 +211,7 @@ def test_in_the_air_three_sides_of_a_box_make_the_smallest_box(scene: Any, camer
     assert not place.upright
     np.testing.assert_allclose(place.box.centre, scene.seen((0.0, 0.0, 0.06)), atol=CLOSE)
     np.testing.assert_allclose(sorted(place.box.size), [0.08, 0.10, 0.12], rtol=ALIKE)
+    assert np.linalg.det(place.box.rotation) == pytest.approx(1.0)
 
 
 def test_a_ball_in_the_air(scene: Any, camera: Pinhole) -> None:
@@ -237,6 +238,17 @@ def test_a_face_with_noise_is_no_ball() -> None:
     size = fitted_box(seen).size
 
     np.testing.assert_allclose(sorted(size), [0.0007, 0.095, 0.095], atol=0.0005)
+
+
+def test_a_dish_that_bulges_a_little_is_no_ball() -> None:
+    """All of it lies on a sphere, which is four times as wide as the dish looks."""
+    x, y = (grid.ravel() for grid in np.meshgrid(np.linspace(-0.0475, 0.0475, 20), np.linspace(-0.0475, 0.0475, 20)))
+    points = np.stack((x, y, 1.3 - np.sqrt(0.3**2 - x * x - y * y)), axis=1)
+    seen = Surface(points, np.zeros((0, 3)), np.zeros((400, 2), np.intp), None, False, reach=0.14, spacing=0.005)
+
+    size = fitted_box(seen).size
+
+    np.testing.assert_allclose(sorted(size), [0.0076, 0.095, 0.095], atol=0.001)
 
 
 def test_the_points_are_in_the_box(scene: Any, camera: Pinhole) -> None:

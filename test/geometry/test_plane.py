@@ -46,6 +46,17 @@ def test_noise_and_outliers() -> None:
     assert plane.clearance == 4 * plane.spread
 
 
+@pytest.mark.parametrize("normal", [(0.6, 0.6, 0.5), (-0.7, 0.5, 0.5), (0.5, -0.4, 0.8)])
+def test_any_plane_is_found_in_much_clutter(normal: tuple[float, float, float]) -> None:
+    clutter = np.random.default_rng(5).uniform(-0.5, 0.5, (600, 3)) + np.array(normal) / np.linalg.norm(normal)
+    points = np.concatenate((_grid(normal, 1.0, 400), clutter))
+
+    plane = find_planes(points, 0.002)[0]
+
+    assert abs(plane.normal @ normal) / np.linalg.norm(normal) > 0.9999
+    assert plane.offset == pytest.approx(-1.0, abs=0.001)
+
+
 def test_two_planes_the_larger_first() -> None:
     points = np.concatenate((_grid((0.0, 0.0, 1.0), 2.0, 300), _grid((0.0, 1.0, 0.2), 0.7, 600)))
 

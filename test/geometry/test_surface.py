@@ -100,6 +100,16 @@ def test_a_hidden_object_is_said_to_be(box_on_table: Any, camera: Pinhole, boxes
     assert _look(box_on_table, camera, boxes).partly_hidden
 
 
+def test_from_above_a_few_centimetres_are_enough_to_hide_something(scene: Any, camera: Pinhole, boxes: Any) -> None:
+    scene = scene(elevation=89.9)
+    scene.box((0.0, 0.0, 0.02), (0.10, 0.08, 0.04))
+    assert not _look(scene, camera, boxes).partly_hidden
+
+    scene.box((0.10, 0.0, 0.04), (0.10, 0.08, 0.08))
+
+    assert _look(scene, camera, boxes).partly_hidden
+
+
 def test_something_behind_hides_nothing(box_on_table: Any, camera: Pinhole, boxes: Any) -> None:
     box_on_table.box((0.05, 0.15, 0.10), (0.10, 0.04, 0.20))
 
