@@ -50,6 +50,13 @@ def test_each_prompt_adds_how_it_looks_and_the_first_is_kept() -> None:
     assert known == [True, False, False, False, True, True, True]
 
 
+def test_what_is_followed_unprompted_adds_nothing_to_how_it_looks() -> None:
+    looks = Appearance.after(None, colours(1), 0.1, prompted=True)
+    looks = Appearance.after(looks, colours(5), 0.1, prompted=False)
+
+    assert looks is not None and not looks.is_of(colours(5), in_view=True)
+
+
 def test_nothing_is_known_before_a_prompt_and_kept_where_nothing_is_seen() -> None:
     assert Appearance.after(None, colours(1), 0.1, prompted=False) is None
     looks = Appearance.after(None, colours(1), 0.1, prompted=True)
@@ -129,6 +136,14 @@ def test_a_saved_object_knows_what_it_looks_like(refining_network: Sam2) -> None
     other.track(image(1, tint=(180, 40, 40)), 1)
     assert other.load(saved).states == (State.VISIBLE,)
     assert other.track(image(2, tint=(40, 40, 180)), 2).states == (State.OCCLUDED,)
+
+
+def test_a_saved_object_may_fill_the_whole_image(refining_network: Sam2) -> None:
+    tracker = Tracker(refining_network)
+    tracker.track(image(0, tint=(180, 40, 40)), 0)
+    tracker.prompt(Prompt(mask=np.ones((HEIGHT, WIDTH), bool)))
+
+    assert tracker.load(tracker.save(1)).ids == (2,)
 
 
 @pytest.mark.parametrize(

@@ -211,6 +211,23 @@ def test_what_a_click_finds_is_looked_at_again_before_it_is_believed(
     assert len(looked) == 10, "five sizes, twice"
 
 
+def test_a_region_in_which_a_click_finds_nothing_is_passed_over(
+    region_network: Sam2, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small regions show nothing at all; large ones a thing of 60 pixels."""
+    tracker = Tracker(region_network, capacity=1)
+    tracker.track(image(0), 0)
+
+    def answer(row: Any, looks: Looks, region: SearchRegion, *_: Any) -> tuple[Any, None]:
+        return SimpleNamespace(logits=_square(60 * (region.scale > 0.3), region), iou=torch.tensor([0.9])), None
+
+    prompting = tracker._prompting
+    monkeypatch.setattr(prompting, "answer", answer)
+    prompt = Prompt(points=np.array([(80, 60)], np.float32), labels=np.array([1], np.int32))
+    looks = Looks(region_network, tracker._history.newest, SIZE)
+    assert prompting._glance(looks, [prompt], [(80, 60)], []).scale > 0.5
+
+
 def test_no_region_is_encoded_twice_for_a_click(region_network: Sam2, monkeypatch: pytest.MonkeyPatch) -> None:
     encoded: list[SearchRegion] = []
 

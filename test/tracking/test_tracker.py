@@ -336,6 +336,12 @@ def test_an_error_says_what_is_wrong_and_changes_nothing(tracker: Tracker, promp
     np.testing.assert_equal(state_of(tracker), before)
 
 
+@pytest.mark.parametrize(("x", "y"), [(-0.5, -0.5), (0, 0), (WIDTH - 0.5, HEIGHT - 0.5)])
+def test_a_click_may_be_anywhere_on_a_pixel_of_the_image(tracker: Tracker, x: float, y: float) -> None:
+    tracker.track(image(0), 0)
+    assert tracker.prompt(click(x, y)).ids == (1,)
+
+
 @pytest.mark.parametrize("kind", ["points", "mask"])
 def test_what_a_caller_does_with_its_arrays_afterwards_is_its_own(network: Sam2, kind: str) -> None:
     """A prompt is answered once more when an earlier image is prompted."""
@@ -623,6 +629,8 @@ def test_several_cameras_share_a_network_and_one_batch(whole_network: Sam2, monk
     other = Tracker(whole_network, image_size=96)
     with pytest.raises(ValueError, match="must share one network and one image_size"):
         track_together([together[0], other], [image(0), image(0)], [9, 9])
+    with pytest.raises(ValueError, match="0 trackers, 0 images, 0 stamps"):
+        track_together([], [], [])
 
 
 def test_a_bad_image_of_one_camera_changes_none(network: Sam2) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from sam2_ros.network import Sam2
 from sam2_ros.network.replay import Replay
-from sam2_ros.tracking import Prompt, Tracker, warm_up
+from sam2_ros.tracking import Prompt, Tracker, track_together, warm_up
 
 HEIGHT, WIDTH = 48, 80
 
@@ -19,6 +19,25 @@ def _image(number: int) -> np.ndarray:
 
 def _clicks(*points: tuple[float, float, int]) -> Prompt:
     return Prompt(points=np.array([point[:2] for point in points]), labels=np.array([point[2] for point in points]))
+
+
+@pytest.mark.parametrize("kind", ["whole_network", "region_network"])
+def test_nor_by_any_number_of_cameras_together(
+    kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: set[int] = set()
+    encode = Sam2.encode_image
+    monkeypatch.setattr(Sam2, "encode_image", lambda self, images: sizes.add(len(images)) or encode(self, images))
+    warm_up([Tracker(request.getfixturevalue(kind), capacity=1) for _ in range(3)])
+    warm = sizes.copy()
+    trackers = [Tracker(request.getfixturevalue(kind), capacity=1) for _ in range(3)]
+    for stamp in (1, 2):
+        for count in (1, 2, 3):
+            track_together(trackers[:count], [_image(count)] * count, [10 * stamp + count] * count)
+        for tracker in trackers:
+            tracker.prompt(_clicks((30, 20, 1)))
+            tracker.remove(tracker.ids[0])
+    assert sizes <= warm
 
 
 @pytest.mark.parametrize("kind", ["whole_network", "region_network", "refining_network"])
