@@ -63,6 +63,23 @@ def test_official_sizes_have_the_original_names_and_shapes_and_load(name: str, t
     assert load_network(file).config == Sam2Config.named(name)
 
 
+@pytest.mark.parametrize(
+    ("size", "heads", "global_blocks", "windows"),
+    [
+        ("tiny", 1, (5, 7, 9), (8, 4, 14, 7)),
+        ("small", 1, (7, 10, 13), (8, 4, 14, 7)),
+        ("base_plus", 2, (12, 16, 20), (8, 4, 14, 7)),
+        ("large", 2, (23, 33, 43), (8, 4, 16, 8)),
+    ],
+)
+def test_official_sizes_attend_as_the_original_does(
+    size: str, heads: int, global_blocks: tuple[int, ...], windows: tuple[int, ...]
+) -> None:
+    """Which the shapes of their tensors do not tell."""
+    for config in (Sam2Config.named(f"sam2.1_hiera_{size}"), Sam2Config.named(f"sam2_hiera_{size}")):
+        assert (config.num_heads, config.global_att_blocks, config.window_spec) == (heads, global_blocks, windows)
+
+
 def test_safetensors_carries_its_own_sizes(tmp_path: Path, tiny_state: dict[str, torch.Tensor]) -> None:
     file = tmp_path / "own.safetensors"
     save_file(tiny_state, file, metadata={"config": json.dumps(TINY.to_dict())})
@@ -134,6 +151,13 @@ def test_a_file_that_is_no_checkpoint(tmp_path: Path, name: str, content: bytes,
     (tmp_path / name).write_bytes(content)
     with pytest.raises(CheckpointError, match=sentence):
         load_network(tmp_path / name)
+
+
+@pytest.mark.parametrize("content", [{}, {"model": {}}, [1.0], {"model": {"weight": torch.zeros(1), "epoch": 3}}])
+def test_what_is_not_all_tensors_is_no_state_dict(tmp_path: Path, content: object) -> None:
+    torch.save(content, tmp_path / "weights.pt")
+    with pytest.raises(CheckpointError, match="holds no state dict"):
+        load_network(tmp_path / "weights.pt", config=TINY)
 
 
 @pytest.mark.parametrize("share", [0.001, 0.5, 0.999])
