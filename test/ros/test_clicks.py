@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from std_msgs.msg import Header
 
@@ -302,6 +302,8 @@ def test_any_point_is_followed_or_refused(xyz: tuple[float, float, float], frame
 
 
 @given(x=_ANY, y=_ANY)
+@example(x=0.0, y=47.5)
+@example(x=63.5, y=0.0)
 def test_a_pixel_outside_the_image_is_refused(x: float, y: float) -> None:
     stream = Stream()
     if -0.5 <= x < 63.5 and -0.5 <= y < 47.5:

@@ -7,6 +7,7 @@ from visualization_msgs.msg import Marker
 from sam2_ros.geometry.colours import colour
 from sam2_ros.geometry.oriented_box import UPRIGHT_CAMERA, OrientedBox
 from sam2_ros.ros.markers import to_deletions, to_markers
+from sam2_ros.ros.messages import to_pose
 
 HEADER = Header(frame_id="camera_optical_frame")
 BOX = OrientedBox(np.array([0.1, 0.2, 0.9]), UPRIGHT_CAMERA, np.array([0.2, 0.1, 0.3]))
@@ -21,6 +22,7 @@ def test_a_box_its_edges_and_its_name() -> None:
         ("name", 3, Marker.TEXT_VIEW_FACING, Marker.ADD),
     ]
     assert (solid.scale.x, solid.scale.y, solid.scale.z) == (0.2, 0.1, 0.3)
+    assert solid.pose == to_pose(BOX)
     assert name.text == "3 mug" and name.scale.z > 0 and edges.scale.x > 0
     assert all(one.header == HEADER for one in (solid, edges, name))
     np.testing.assert_allclose([solid.color.r, solid.color.g, solid.color.b], np.array(colour(3)) / 255, atol=1e-6)
@@ -50,4 +52,4 @@ def test_deletions_name_every_marker() -> None:
     deletions = to_deletions(HEADER, 3)
 
     assert {(one.ns, one.id) for one in deletions} == added
-    assert all(one.action == Marker.DELETE for one in deletions)
+    assert all(one.action == Marker.DELETE and one.header == HEADER for one in deletions)

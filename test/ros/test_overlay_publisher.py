@@ -50,6 +50,15 @@ def test_the_newest_is_drawn_and_nobody_waits(
     assert not node.publishers["~/overlay/compressed"].messages
 
 
+def test_whoever_wants_it_compressed_alone_gets_it(node: FakeNode, overlay: OverlayPublisher) -> None:
+    node.publishers["~/overlay"].subscribers, node.publishers["~/overlay/compressed"].subscribers = 0, 1
+    overlay.publish(Header(frame_id="camera"), IMAGE, [])
+    overlay.finish()
+
+    assert [message.header.frame_id for message in node.publishers["~/overlay/compressed"].messages] == ["camera"]
+    assert not node.publishers["~/overlay"].messages
+
+
 def test_it_is_drawn_with_the_opacity_of_the_moment(
     node: FakeNode, overlay: OverlayPublisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,6 +71,9 @@ def test_defaults_are_declared_with_type_description_and_range(make_node: MakeNo
     descriptor = node.describe_parameter("capacity")
     assert descriptor.description.startswith("objects that can be tracked")
     assert (descriptor.integer_range[0].from_value, descriptor.integer_range[0].to_value) == (1, 256)
+    descriptor = node.describe_parameter("hide_below")
+    assert not descriptor.integer_range
+    assert (descriptor.floating_point_range[0].from_value, descriptor.floating_point_range[0].to_value) == (0.0, 1.0)
 
 
 def test_given_values_are_taken(make_node: MakeNode) -> None:
@@ -130,6 +133,13 @@ def test_a_bad_value_is_named(make_node: MakeNode, name: str, value: object, mes
 def test_an_image_size_that_is_no_multiple_of_32() -> None:
     with pytest.raises(ParameterError, match="image_size is 100; it must be 0 or a multiple of 32"):
         Parameters(image_size=100)
+    assert Parameters(image_size=512).image_size == 512
+
+
+def test_the_model_is_chosen_by_a_rate() -> None:
+    with pytest.raises(ParameterError, match="the parameter model is 'auto'; that needs target_rate"):
+        Parameters(model="auto")
+    assert Parameters(model="auto", target_rate=10.0).model == "auto"
 
 
 def test_names_of_cameras(make_node: MakeNode) -> None:

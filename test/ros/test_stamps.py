@@ -46,3 +46,12 @@ def test_a_stamp_out_of_line_is_believed_when_the_next_one_bears_it_out(
 def test_a_camera_that_was_silent_for_long_is_believed() -> None:
     assert _believed(0.0, 600.0, 1200.0, period=600.0) == [0.0, 600.0, 1200.0]
     assert _believed(0.0, 600.0, 1200.0, period=1.0) == [0.0, 1200.0]
+
+
+def test_an_image_in_line_speaks_against_the_doubted_one_before_it_also_where_it_is_not_tracked() -> None:
+    check = Stamps(lambda: 0.0)
+    check.take(100 * SECOND)
+
+    assert check.doubt(3 * SECOND)
+    assert not check.doubt(100 * SECOND - 1)
+    assert check.doubt(4 * SECOND)

@@ -176,7 +176,7 @@ def robot(context: Context, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleN
     thread.start()
     while not (fixed.get_subscription_count() and moving.get_subscription_count()):
         time.sleep(0.01)
-    yield SimpleNamespace(buffer=buffer, fixed=fixed, moving=moving)
+    yield SimpleNamespace(buffer=buffer, fixed=fixed, moving=moving, listener=listener)
     executor.shutdown()
     thread.join()
     listener.destroy_node()
@@ -237,6 +237,16 @@ def test_a_buffer_that_stopped_knows_what_it_knew(robot: SimpleNamespace) -> Non
     robot.buffer.stop()
 
     assert robot.buffer.motion("base", "camera", 0).translation.tolist() == [0.0, 0.0, 1.0]
+    assert not {one.topic_name for one in robot.listener.subscriptions} & {"/tf", "/tf_static"}
+
+
+def test_what_holds_at_all_times_is_known_also_to_who_comes_later(robot: SimpleNamespace) -> None:
+    robot.fixed.publish(transform("base", "camera", (0.0, 0.0, 1.0)))
+    _wait_until_known(robot.buffer, "base", "camera")
+
+    late = TransformBuffer(robot.listener)
+
+    assert _wait_until_known(late, "base", "camera").translation.tolist() == [0.0, 0.0, 1.0]
 
 
 def test_tf2_gives_the_same() -> None:
