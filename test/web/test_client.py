@@ -6,11 +6,13 @@ import threading
 from typing import Any
 
 import pytest
+from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
 from sam2_ros.msg import TrackedObjects
@@ -28,6 +30,7 @@ def others(context: Any, until: Any) -> Any:
     }
     nodes[1].create_publisher(TrackedObjects, "~/objects", 1)
     nodes[1].create_publisher(TrackedObjects, "/robot/sam2_too/objects", 1)
+    nodes[1].create_publisher(TrackedObjects, "/robot/sam2/front/objects/old", 1)
     executor = SingleThreadedExecutor(context=context)
     for node in nodes:
         executor.add_node(node)
@@ -70,9 +73,10 @@ def test_it_hears_of_the_cameras_that_are_watched(context: Any, others: Any, unt
     until(lambda: front.get_subscription_count() == 1)
     (subscription,) = client.get_subscriptions_info_by_topic(front.topic_name)
     assert subscription.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
-    front.publish(CompressedImage(data=b"picture"))
+    front.publish(CompressedImage(header=Header(stamp=Time(sec=3, nanosec=4)), data=b"picture"))
     until(lambda: changed == ["front"])
-    assert (client.seen("front").number, client.seen("front").jpeg) == (1, b"picture")
+    seen = client.seen("front")
+    assert (seen.number, seen.stamp, seen.jpeg) == (1, (3, 4), b"picture")
     assert publishers["wrist/objects"].get_subscription_count() == 0
 
     client.watch({"wrist"})
