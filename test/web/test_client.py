@@ -79,6 +79,9 @@ def test_it_hears_of_the_cameras_that_are_watched(context: Any, others: Any, unt
     assert (seen.number, seen.stamp, seen.jpeg) == (1, (3, 4), b"picture")
     assert publishers["wrist/objects"].get_subscription_count() == 0
 
+    client.watch({"front", "wrist"})
+    assert [one.topic_name for one in client.subscriptions].count("/diagnostics") == 1
+
     client.watch({"wrist"})
     until(lambda: (front.get_subscription_count(), publishers["wrist/objects"].get_subscription_count()) == (0, 1))
     assert client.seen("front").number == 0
