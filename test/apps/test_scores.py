@@ -102,6 +102,14 @@ def test_the_mean_is_over_frames_then_over_objects() -> None:
     assert np.array_equal(scores.in_view[0], [1, 1, 0])
 
 
+def test_region_and_boundary_are_told_apart() -> None:
+    """A pixel to the right, the boundary is still near enough."""
+    scores = FrameScores(objects=1, frames=1)
+    scores.add(0, 0, square(31, 20, 61, 50), square(30, 20, 60, 50), in_view=True)
+    summary = scores.summary()
+    assert (summary.j, summary.f) == (pytest.approx(29 / 31), 1)
+
+
 def test_the_mean_over_sequences_leaves_out_what_was_not_measured() -> None:
     mean = Scores.mean([Scores(0.5, 0.7, math.nan, 1.0), Scores(0.7, 0.9, 0.4, 0.5)])
     assert (mean.j, mean.f, mean.jf, mean.box_iou, mean.presence) == pytest.approx((0.6, 0.8, 0.7, 0.4, 0.75))

@@ -71,6 +71,16 @@ def test_a_broken_download_goes_on_where_it_stopped(server: str, tmp_path: Path)
     assert Server.ranges == [None, f"bytes={len(CONTENT) // 2}-"]
 
 
+def test_what_has_arrived_outlives_a_server_that_refuses(server: str, tmp_path: Path) -> None:
+    target = tmp_path / "a.pt"
+    for path, reason in (("broken", "goes on from what has arrived"), ("missing", "404")):
+        with pytest.raises(DownloadError, match=reason):
+            fetch(f"{server}/{path}", target, SUM)
+    fetch(f"{server}/file", target, SUM)
+    assert target.read_bytes() == CONTENT
+    assert Server.ranges == [None, f"bytes={len(CONTENT) // 2}-"]
+
+
 def test_a_server_that_knows_no_ranges_sends_all_of_it_again(server: str, tmp_path: Path) -> None:
     (tmp_path / "a.pt.part").write_bytes(b"old")
     fetch(f"{server}/plain", tmp_path / "a.pt", SUM)

@@ -171,7 +171,8 @@ def test_a_sentence_on_what_takes_effect_later() -> None:
     sentence = parameters.when_effective(["model", "lost_after", "capacity", "use_sim_time"])
 
     assert sentence == "model, capacity: a change takes effect when the node is configured again"
-    assert parameters.when_effective(["lost_after", "use_sim_time"]) == ""
+    at_once = ["show_above", "hide_below", "non_overlap", "lost_after", "object_frames", "overlay_opacity"]
+    assert parameters.when_effective([*at_once, "use_sim_time"]) == ""
 
 
 @pytest.mark.parametrize(
