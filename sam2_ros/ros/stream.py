@@ -86,6 +86,9 @@ class Stream:
         self._labels: dict[int, str] = {}
         self._header = Header()
         self._image: NDArray[np.uint8] | None = None
+        self._shape: tuple[int, ...] = ()
+        """Of the last image that was read. Another one than before begins a new stream, without the old objects, and a
+        single image of it may be a broken one, or another camera's."""
         self._enabled = True
         self._waits = False
         self._stamps = Stamps()
@@ -139,6 +142,15 @@ class Stream:
         except BadImageMessage as error:
             self.refuse(str(error))
             return None
+        if self._image is not None and image.shape not in (self._image.shape, self._shape):
+            self._shape = image.shape
+            (height, width), (high, wide) = image.shape[:2], self._image.shape[:2]
+            self.refuse(
+                f"it has {width}x{height} pixels, and the newest image {wide}x{high}; that is believed when the next "
+                "image bears it out"
+            )
+            return None
+        self._shape = image.shape
         self.space.expect(message.header)
         return image
 

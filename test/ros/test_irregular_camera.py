@@ -63,6 +63,11 @@ def test_a_camera_that_stops_and_comes_back(client: Any, node: Any, object_id: i
 
 
 def test_a_camera_that_changes_its_size(client: Any, node: Any, object_id: int) -> None:
+    client.send(client.image(height=80, width=60))
+    node.wait_for("it has 60x80 pixels, and the newest image 64x48; that is believed when the next image bears it out")
+    assert object_id in _ids(client)
+    client.send(client.image(height=80, width=60))
+    time.sleep(0.5)
     answer = client.track(height=80, width=60)
 
     assert (answer.height, answer.width, list(answer.objects)) == (80, 60, [])
@@ -74,6 +79,8 @@ def test_a_camera_that_changes_its_size(client: Any, node: Any, object_id: int) 
     second = client.call(Prompt, "prompt", Prompt.Request(box=[10.0, 40.0, 30.0, 70.0])).object_id
     assert second > object_id
     assert _ids(client, height=80, width=60) == [second]
+    client.send(client.image())  # for who comes next
+    time.sleep(0.5)
 
 
 def test_a_recording_that_begins_anew(client: Any, node: Any, object_id: int) -> None:
