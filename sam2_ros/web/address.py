@@ -8,7 +8,7 @@ ADDRESS = "localhost:8080"
 
 def parse(text: str) -> tuple[str, int]:
     """Host and port of HOST:PORT, the host of IPv6 in brackets. Raises ValueError, which says what is needed."""
-    host, colon, port = text.rpartition(":")
-    if not (colon and host and port.isdecimal() and int(port) < 2**16):
+    host, _, port = text.rpartition(":")
+    if not (host and port.isdecimal() and int(port) < 2**16):
         raise ValueError(f"HOST:PORT is needed, as in {ADDRESS}, with a port below 65536")
     return host.strip("[]"), int(port)
