@@ -210,6 +210,15 @@ def test_a_browser_hears_that_the_server_is_there(monkeypatch: pytest.MonkeyPatc
     talk(Tracker(), conversation)
 
 
+def test_what_is_no_number_is_told_in_terms_that_a_browser_can_read() -> None:
+    tracked = TrackedObject(id=1, visibility=float("nan"), mask_quality=float("inf"), has_pose=True)
+    tracked.pose.position.x = float("-inf")
+    data = module.to_bytes("", Seen(jpeg=b"picture", objects=TrackedObjects(objects=[tracked])))
+    (length,) = struct.unpack("<I", data[:4])
+    (told,) = json.loads(data[4 : 4 + length], parse_constant=pytest.fail)["objects"]
+    assert (told["visibility"], told["quality"], told["place"][0]) == (0, 0, 0)
+
+
 def test_what_is_told_of_an_object() -> None:
     tracked = TrackedObject(id=1, label="mug", state=TrackedObject.LOST, visibility=0.25, last_seen=Time(sec=8))
     tracked.has_pose = True
