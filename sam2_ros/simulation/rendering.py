@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from typing import Any
 
 import mujoco
@@ -47,6 +48,8 @@ class Renderer:
                 f"cannot render {width}x{height} pixels off screen ({error}): install EGL, on Debian and Ubuntu by "
                 "'apt-get install libegl1 libgl1-mesa-dri', or if it is installed choose fewer pixels"
             ) from error
+        self._free = weakref.finalize(self, _free, self._window, self._context)
+        self._free.atexit = False
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
         self._context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR.value
         self._scene = mujoco.MjvScene(model, maxgeom=model.ngeom + 10)
@@ -90,6 +93,11 @@ class Renderer:
         return metres.astype(np.float32)
 
     def close(self) -> None:
-        self._window.make_current()
-        self._context.free()
-        self._window.free()
+        self._free()
+
+
+def _free(window: Any, context: mujoco.MjrContext) -> None:
+    # Of what is current: another one's, if that was drawn last.
+    window.make_current()
+    context.free()
+    window.free()

@@ -165,3 +165,14 @@ def test_a_ball_rolls_without_slipping(demo: Tabletop) -> None:
     moved = after.rotation @ lowest + after.position - before.rotation @ lowest - before.position
     travelled = after.position + after.rotation @ up - centre
     assert np.linalg.norm(travelled) > 5 * np.linalg.norm(moved)
+
+
+def test_one_that_is_let_go_takes_no_picture_from_another(demo: Tabletop) -> None:
+    seen = demo.frame(1.0)
+    let_go = Tabletop.demo(width=320, height=240)
+    let_go.frame(1.0)
+    other = Tabletop.demo(width=320, height=240)
+    del let_go
+    for one in (other, demo):
+        assert np.array_equal(one.frame(1.0).image, seen.image)
+    other.close()
