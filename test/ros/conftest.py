@@ -167,13 +167,13 @@ class Client:
         stamp, received = to_nanoseconds(image.header.stamp), self.images[name]
         return until(lambda: next((one for one in received if to_nanoseconds(one.header.stamp) == stamp), None))
 
-    def meet(self) -> None:
+    def meet(self, **how: Any) -> None:
         """Sends images until they are answered on every topic: discovery has no end of its own to wait for."""
         topics = [self.objects, *self.images.values()]
         counts = [len(received) for received in topics]
 
         def met() -> bool:
-            self.send(self.image())
+            self.send(self.image(**how))
             time.sleep(0.1)
             return all(len(received) > before for received, before in zip(topics, counts, strict=True))
 

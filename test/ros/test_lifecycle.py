@@ -43,8 +43,7 @@ def _resident(node: Any) -> float:
 
 
 def _track_an_object(client: Any) -> int:
-    client.meet()
-    client.track(height=480, width=640)
+    client.meet(height=480, width=640)
     response = client.call(Prompt, "prompt", Prompt.Request(box=[100.0, 100.0, 300.0, 300.0]))
     assert response.success
     for _ in range(3):

@@ -51,8 +51,7 @@ def node(start: Any, client: Any) -> Any:
     topics = ("--ros-args", "-r", "depth:=/camera/depth", "-r", "camera_info:=/camera/camera_info")
     node = start("node", *topics, fake=True, depth=True, depth_wait=1.0)
     node.wait_for("waiting for images")
-    client.meet()
-    client.track(height=HEIGHT, width=WIDTH)
+    client.meet(height=HEIGHT, width=WIDTH)
     response = client.call(Prompt, "prompt", Prompt.Request(box=BOX))
     assert response.success, response.message
     assert "no camera_info has come on /camera/camera_info" in response.object.no_pose
