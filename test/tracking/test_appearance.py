@@ -151,7 +151,8 @@ def test_a_saved_object_may_fill_the_whole_image(refining_network: Sam2) -> None
     [
         (torch.zeros(1, 9), 0.1, r"its colours are \(1, 9\)"),
         (torch.full((1, 256), float("nan")), 0.1, "its colours"),
-        (torch.ones(1, 256), 0.0, "its extent is 0.0"),
+        (torch.ones(1, 256), 0.1, "they must be rows of 256 shares of 1"),
+        (torch.full((1, 256), 1 / 256), 0.0, "its extent is 0.0"),
     ],
 )
 def test_colours_that_cannot_be_are_refused(
