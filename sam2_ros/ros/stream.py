@@ -28,7 +28,7 @@ from .publishers import Publishers
 from .recent_masks import RecentMasks
 from .report import Counts
 from .space import Space
-from .stamps import Stamps
+from .stamps import Sizes, Stamps
 
 _KEPT_LATENCIES = 1000  # more than come between two looks at them
 
@@ -86,12 +86,10 @@ class Stream:
         self._labels: dict[int, str] = {}
         self._header = Header()
         self._image: NDArray[np.uint8] | None = None
-        self._shape: tuple[int, ...] = ()
-        """Of the last image that was read. Another one than before begins a new stream, without the old objects, and a
-        single image of it may be a broken one, or another camera's."""
         self._enabled = True
         self._waits = False
         self._stamps = Stamps()
+        self._sizes = Sizes()
         self._counting = threading.Lock()
         self._sender = ThreadPoolExecutor(1, "publisher")
         self._sent: Future[None] | None = None
@@ -142,15 +140,9 @@ class Stream:
         except BadImageMessage as error:
             self.refuse(str(error))
             return None
-        if self._image is not None and image.shape not in (self._image.shape, self._shape):
-            self._shape = image.shape
-            (height, width), (high, wide) = image.shape[:2], self._image.shape[:2]
-            self.refuse(
-                f"it has {width}x{height} pixels, and the newest image {wide}x{high}; that is believed when the next "
-                "image bears it out"
-            )
+        if doubt := self._sizes.doubt(*image.shape[:2]):
+            self.refuse(doubt)
             return None
-        self._shape = image.shape
         self.space.expect(message.header)
         return image
 
@@ -167,6 +159,7 @@ class Stream:
         self.finish()
         self._header, self._image, self._waits = header, image, False
         self._stamps.take(to_nanoseconds(header.stamp))
+        self._sizes.take(*image.shape[:2])
         # The tracker forgets its objects when a new stream begins; their names go with them.
         self._labels = {object_id: name for object_id, name in self._labels.items() if object_id in tracks.ids}
         self._remember(tracks)

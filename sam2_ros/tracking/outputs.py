@@ -13,7 +13,7 @@ from torch import Tensor
 from sam2_ros.geometry.masks import Measures, keep_highest, measure
 from sam2_ros.geometry.motion import CloseUp
 from sam2_ros.geometry.search_region import SearchRegion
-from sam2_ros.geometry.transfer import download, upload
+from sam2_ros.geometry.transfer import download, index, upload
 from sam2_ros.network import NO_OBJECT
 
 from .appearance import Appearance
@@ -59,7 +59,7 @@ class Outputs:
         """Decides which objects are in view on a frame, from the answers in their rows, and keeps it in the records."""
         device = self._propagation.logits.device
         numbers = [record.row for record in records]
-        rows = upload(np.array(numbers, np.int64), device)
+        rows = index(numbers, device)
         logits = self._propagation.place(numbers, frame)
         masks = logits > 0
         measures = measure(masks)
@@ -98,8 +98,9 @@ class Outputs:
         if not self._search_context:
             return [(sight.region, None, None) for sight in sights]
         size = (frame.height, frame.width)
-        answers = (self._propagation.logits[rows, 0] > 0) & in_view[:, None, None]
-        sure = (self._propagation.iou[rows] >= _SURE).tolist()
+        at = index(rows, in_view.device)
+        answers = (self._propagation.logits[at, 0] > 0) & in_view[:, None, None]
+        sure = (self._propagation.iou[at] >= _SURE).tolist()
         close_ups = self._propagation.close_ups.of(rows)
         searches: list[tuple[SearchRegion, NDArray[np.bool_] | None, CloseUp | None]] = []
         for sight, view, mask, one, close_up in zip(

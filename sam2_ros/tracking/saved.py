@@ -30,7 +30,7 @@ _LARGEST = 1e6
 """Of a memory's numbers; with much larger ones the network's answers would be no numbers."""
 
 _LONGEST = 2**31 * 10**9
-"""Nanoseconds that an object may have been out of view: more than a message's time can hold."""
+"""Nanoseconds that an object may have been out of view: a message's time can hold no more."""
 
 _UNKNOWN = -10.0
 """Object score logit of an object until it is searched for; it is not saved."""

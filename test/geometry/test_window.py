@@ -1,3 +1,5 @@
+"""The points around an object."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,10 +1,10 @@
-"""Which stamps are believed."""
+"""Which stamps and sizes are believed."""
 
 from __future__ import annotations
 
 import pytest
 
-from sam2_ros.ros.stamps import Stamps
+from sam2_ros.ros.stamps import Sizes, Stamps
 
 SECOND = 1_000_000_000
 
@@ -55,3 +55,23 @@ def test_an_image_in_line_speaks_against_the_doubted_one_before_it_also_where_it
     assert check.doubt(3 * SECOND)
     assert not check.doubt(100 * SECOND - 1)
     assert check.doubt(4 * SECOND)
+
+
+@pytest.mark.parametrize(
+    ("heights", "believed"),
+    [
+        ((48, 48, 80, 48, 80, 48), (48, 48, 48, 48)),  # two cameras on one topic
+        ((48, 80, 80, 80), (48, 80, 80)),
+        ((48, 80, 90, 48), (48, 48)),
+        ((48, 80, 90, 90, 48, 48), (48, 90, 48)),
+    ],
+)
+def test_another_size_is_believed_when_the_next_image_bears_it_out(
+    heights: tuple[int, ...], believed: tuple[int, ...]
+) -> None:
+    check, taken = Sizes(), []
+    for height in heights:
+        if not check.doubt(height, 64):
+            check.take(height, 64)
+            taken.append(height)
+    assert tuple(taken) == believed

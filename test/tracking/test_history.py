@@ -1,3 +1,5 @@
+"""What is kept of the last frames."""
+
 from __future__ import annotations
 
 import pytest

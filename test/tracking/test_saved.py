@@ -126,6 +126,13 @@ def with_facts(data: bytes, **facts: object) -> bytes:
     return bytes(save(load(data), metadata={kind: json.dumps(json.loads(known) | facts)}))
 
 
+def with_memories(data: bytes, value: float) -> bytes:
+    """The same saved object, but all that it remembers is one number."""
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+    tensors = load(data)
+    return bytes(save(tensors | {"memories": torch.full_like(tensors["memories"], value)}, metadata=header))
+
+
 def test_what_does_not_fit_is_refused_with_the_reason(network: Sam2, original: Tracker) -> None:
     data = original.save(1)
     other = copy.deepcopy(network)
@@ -146,6 +153,7 @@ def test_what_does_not_fit_is_refused_with_the_reason(network: Sam2, original: T
         (Tracker(network), with_facts(data, ages=[math.inf]), "the memory is incomplete: "),
         (Tracker(network), with_facts(data, ages=[1, 2, 10**30]), "have other shapes"),
         (Tracker(network), with_facts(data, unseen=-1), "unseen is -1 ns"),
+        (Tracker(network), with_memories(data, 1e30), "its memories are not rows of numbers below 1e\\+06"),
         (Tracker(network), with_facts(data, unseen=2**62), "unseen is 4611686018427387904 ns"),
         (Tracker(network), save({}, {"sam2_ros object memory": "[" * 10**5}), "not one that holds an object's memory"),
         (Tracker(network), with_facts(data, share=math.nan), "and share nan"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -185,47 +185,49 @@ def _square(size: float, region: SearchRegion) -> torch.Tensor:
     return torch.where(torch.from_numpy(inside), 5.0, -5.0)[None, None]
 
 
-def test_what_a_click_finds_is_looked_at_again_before_it_is_believed(
-    region_network: Sam2, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Small regions promise a thing of 10 pixels, until it is seen in a region of its own size; large ones one of 60,
-    and keep that promise."""
+Glance = Callable[..., SearchRegion]
+
+
+@pytest.fixture
+def glance(region_network: Sam2, monkeypatch: pytest.MonkeyPatch) -> Glance:
+    """Where a click on the image's middle is answered, of a network that shows there what it is told to: by region a
+    square's edge in pixels, and how sure it is. Others: objects that are tracked already."""
     tracker = Tracker(region_network, capacity=1)
     tracker.track(image(0), 0)
-    middle = (80, 60)
+    prompting, middle = tracker._prompting, (WIDTH // 2, HEIGHT // 2)
+    prompt = Prompt(points=np.array([middle], np.float32), labels=np.array([1], np.int32))
+
+    def look(shown: Callable[[SearchRegion], tuple[int, float]], *others: View) -> SearchRegion:
+        def answer(row: Any, looks: Looks, region: SearchRegion, *_: Any) -> tuple[Any, None]:
+            size, sure = shown(region)
+            return SimpleNamespace(logits=_square(size, region), iou=torch.tensor([sure])), None
+
+        monkeypatch.setattr(prompting, "answer", answer)
+        return prompting._glance(Looks(region_network, tracker._history.newest, SIZE), [prompt], [middle], others)
+
+    return look
+
+
+def test_what_a_click_finds_is_looked_at_again_before_it_is_believed(glance: Glance) -> None:
+    """Small regions promise a thing of 10 pixels, until it is seen in a region of its own size; large ones one of 60,
+    and keep that promise."""
     own = {size: SearchRegion.around((80 - size / 2, 60 - size / 2, 80 + size / 2, 60 + size / 2), 120, 160, 2.0)
            for size in (10, 60)}  # fmt: skip
     looked: list[float] = []
 
-    def answer(row: Any, looks: Looks, region: SearchRegion, *_: Any) -> tuple[Any, None]:
+    def shown(region: SearchRegion) -> tuple[int, float]:
         looked.append(region.scale)
         size = 60 if region.scale > 0.5 else 10
-        sure = 0.6 if size == 60 else 0.2 if abs(region.scale - own[10].scale) < 0.01 else 0.99
-        return SimpleNamespace(logits=_square(size, region), iou=torch.tensor([sure])), None
+        return size, 0.6 if size == 60 else 0.2 if abs(region.scale - own[10].scale) < 0.01 else 0.99
 
-    prompting = tracker._prompting
-    monkeypatch.setattr(prompting, "answer", answer)
-    prompt = Prompt(points=np.array([middle], np.float32), labels=np.array([1], np.int32))
-    region = prompting._glance(Looks(region_network, tracker._history.newest, SIZE), [prompt], [middle], [])
+    region = glance(shown)
     assert region.scale == pytest.approx(own[60].scale, rel=0.1)
     assert len(looked) == 10, "five sizes, twice"
 
 
-def test_a_region_in_which_a_click_finds_nothing_is_passed_over(
-    region_network: Sam2, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_region_in_which_a_click_finds_nothing_is_passed_over(glance: Glance) -> None:
     """Small regions show nothing at all; large ones a thing of 60 pixels."""
-    tracker = Tracker(region_network, capacity=1)
-    tracker.track(image(0), 0)
-
-    def answer(row: Any, looks: Looks, region: SearchRegion, *_: Any) -> tuple[Any, None]:
-        return SimpleNamespace(logits=_square(60 * (region.scale > 0.3), region), iou=torch.tensor([0.9])), None
-
-    prompting = tracker._prompting
-    monkeypatch.setattr(prompting, "answer", answer)
-    prompt = Prompt(points=np.array([(80, 60)], np.float32), labels=np.array([1], np.int32))
-    looks = Looks(region_network, tracker._history.newest, SIZE)
-    assert prompting._glance(looks, [prompt], [(80, 60)], []).scale > 0.5
+    assert glance(lambda region: (60 * (region.scale > 0.3), 0.9)).scale > 0.5
 
 
 def test_no_region_is_encoded_twice_for_a_click(region_network: Sam2, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,30 +245,17 @@ def test_no_region_is_encoded_twice_for_a_click(region_network: Sam2, monkeypatc
     assert len(encoded) == len(set(encoded))
 
 
-def test_what_is_an_object_already_is_not_what_a_click_on_a_new_one_means(
-    region_network: Sam2, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_an_object_already_is_not_what_a_click_on_a_new_one_means(glance: Glance) -> None:
     """Large regions show a thing of 60 pixels, small ones one of 10 in front of it, less surely."""
-    tracker = Tracker(region_network, capacity=1)
-    tracker.track(image(0), 0)
 
-    def answer(row: Any, looks: Looks, region: SearchRegion, *_: Any) -> tuple[Any, None]:
-        size = 60 if region.scale > 0.5 else 10
-        return SimpleNamespace(logits=_square(size, region), iou=torch.tensor([0.9 if size == 60 else 0.88])), None
-
-    prompting = tracker._prompting
-    monkeypatch.setattr(prompting, "answer", answer)
-    prompt = Prompt(points=np.array([(80, 60)], np.float32), labels=np.array([1], np.int32))
-
-    def glance(*others: View) -> SearchRegion:
-        looks = Looks(region_network, tracker._history.newest, SIZE)
-        return prompting._glance(looks, [prompt], [(80, 60)], others)
+    def shown(region: SearchRegion) -> tuple[int, float]:
+        return (60, 0.9) if region.scale > 0.5 else (10, 0.88)
 
     region = SearchRegion(scale=0.8)
     large, small = (View(True, 0, 0.2, 5.0, region, (_square(size, region)[0, 0] > 0).numpy()) for size in (60, 10))
-    assert glance().scale > 0.5
-    assert glance(small).scale > 0.5
-    assert glance(large).scale < 0.3
+    assert glance(shown).scale > 0.5
+    assert glance(shown, small).scale > 0.5
+    assert glance(shown, large).scale < 0.3
 
 
 def test_a_click_knows_of_the_other_objects_that_were_in_view_when_it_was_made(

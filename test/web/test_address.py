@@ -1,3 +1,5 @@
+"""Where the page is served, as people write it."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""What the page sends, as requests of the services."""
+
 from __future__ import annotations
 
 from typing import Any
