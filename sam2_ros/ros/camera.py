@@ -107,14 +107,15 @@ class Camera:
         def count() -> Counts:
             return replace(stream.counts, dropped=slot.dropped, unlocated=stream.space.unlocated.images)
 
-        reporter = Reporter(self._node, self._image_group, images, count, self._logger)
+        objects = self._outputs.objects_topic
+        reporter = Reporter(self._node, self._image_group, images, count, self._logger, objects)
         raw = images.topic.removesuffix(SUFFIX)
         base = f"~/{self.name}" if self.name else "~"
         clicks = ClickInput(self._node, tell, stream, raw, transforms, self._logger, base)
         self._inputs = [reporter, images, space, clicks]
         if self._diagnostics is not None:
             self._inputs.append(
-                Diagnostics(self._node, self._diagnostics, self._image_group, self.name, images, stream, count)
+                Diagnostics(self._node, self._diagnostics, self._image_group, self.name, images, stream, count, objects)
             )
         self._logger.info(f"waiting for images on {images.topic}")
 

@@ -20,7 +20,7 @@ from sam2_ros.tracking import FRAMES_PER_SECOND
 from .image_input import ImageInput
 from .loading import device_memory
 from .messages import to_nanoseconds
-from .report import Counts, steady_timer
+from .report import Counts, explain_twin, steady_timer
 from .stream import Stream
 
 try:
@@ -89,16 +89,18 @@ class Window:
 
 
 def judge(
-    recent: Recent, objects: int, explain_silence: Callable[[float], str], why_unlocated: str = ""
+    recent: Recent, objects: int, explain_silence: Callable[[float], str], why_unlocated: str = "", twin: str = ""
 ) -> tuple[Level, str]:
     """How the camera fares, and that in a sentence.
 
     explain_silence: called for the sentence on so many seconds without an image. why_unlocated: the newest reason why
-    an image's objects could not be located.
+    an image's objects could not be located. twin: what is to be said of another node of the same name, if there is one.
     """
     counts, during = recent.counts, f"in the last {recent.seconds:.0f} s"
     if recent.silence >= SILENCE:
         return Level.ERROR, explain_silence(recent.silence)
+    if twin:
+        return Level.ERROR, twin
     if not counts.received:
         return Level.OK, "waiting for the first image"
     if counts.refused:
@@ -175,14 +177,16 @@ class Diagnostics:
         images: ImageInput,
         stream: Stream,
         count: Callable[[], Counts],
+        objects: str,
     ) -> None:
-        """camera: its name, perhaps empty. count: gives the counts up to now."""
+        """camera: its name, perhaps empty. count: gives the counts up to now. objects: the topic of its objects."""
         self._node = node
         self._publisher = publisher
         self._name = f"{node.get_fully_qualified_name().lstrip('/')}: {camera or 'camera'}"
         self._images = images
         self._stream = stream
         self._count = count
+        self._objects = objects
         stream.latencies.clear()
         self._window = Window(time.monotonic(), count())
         self._timer = steady_timer(node, PERIOD, self._publish, group)
@@ -196,7 +200,8 @@ class Diagnostics:
         recent = self._window.add(time.monotonic(), self._count(), latencies)
         age = None if stream.size is None else (now.nanoseconds - to_nanoseconds(stream.header.stamp)) / 1e9
         space = stream.space
-        level, sentence = judge(recent, stream.objects, self._images.explain_silence, space.unlocated.reason)
+        twin = explain_twin(self._node, self._objects)
+        level, sentence = judge(recent, stream.objects, self._images.explain_silence, space.unlocated.reason, twin)
         numbers = values(
             recent,
             stream.objects,

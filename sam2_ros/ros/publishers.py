@@ -45,6 +45,11 @@ class Publishers:
         """What planners and RViz listen to."""
 
     @property
+    def objects_topic(self) -> str:
+        """~/objects as it is in the graph."""
+        return str(self._objects.topic_name)
+
+    @property
     def places_wanted(self) -> bool:
         """Whether somebody listens to what says where objects are in space."""
         return self.scene.places_wanted or bool(self._objects.get_subscription_count())

@@ -61,19 +61,37 @@ def steady_timer(node: Node, seconds: float, call: Callable[[], None], group: Ca
     return node.create_timer(seconds, call, callback_group=group, clock=clock)
 
 
+def explain_twin(node: Node, topic: str) -> str:
+    """A sentence if another node publishes a topic of this one's as well; else empty."""
+    if node.count_publishers(topic) < 2:
+        return ""
+    return (
+        f"another node publishes {topic} as well, and calls may reach either; end one of them, or give it a namespace "
+        "or a name of its own"
+    )
+
+
 class Reporter:
     """Says every ten seconds what became of a camera's images, at debug level if all were tracked."""
 
     def __init__(
-        self, node: Node, group: CallbackGroup, images: ImageInput, count: Callable[[], Counts], logger: RcutilsLogger
+        self,
+        node: Node,
+        group: CallbackGroup,
+        images: ImageInput,
+        count: Callable[[], Counts],
+        logger: RcutilsLogger,
+        objects: str,
     ) -> None:
-        """count: gives the counts up to now."""
+        """count: gives the counts up to now. objects: the topic of the camera's objects."""
         self._node = node
         self._images = images
         self._count = count
         self._logger = logger
+        self._objects = objects
         self._last = count()
         self._silent = False
+        self._twin = ""
         self._timer = steady_timer(node, _PERIOD, self._report, group)
 
     def stop(self) -> None:
@@ -90,3 +108,7 @@ class Reporter:
         elif counts.received:
             logger.debug(counts.sentence(_PERIOD))
         self._silent = not counts.received
+        twin = explain_twin(self._node, self._objects)
+        if twin and not self._twin:
+            logger.error(twin)
+        self._twin = twin

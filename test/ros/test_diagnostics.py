@@ -94,6 +94,11 @@ def test_the_level_and_its_sentence(recent: Recent, level: Level, sentence: str)
     assert judge(recent, 2, _silence, "no depth") == (level, sentence)
 
 
+def test_another_node_of_the_name_comes_before_all_but_silence() -> None:
+    assert judge(_recent(Counts(refused=300), None), 2, _silence, twin="two") == (Level.ERROR, "two")
+    assert judge(_recent(Counts(tracked=300), silence=4.0), 2, _silence, twin="two") == (Level.ERROR, "nothing for 4 s")
+
+
 def test_one_object_is_no_objects() -> None:
     assert judge(_recent(Counts(tracked=1)), 1, _silence) == (Level.OK, "tracks 1 object")
 
@@ -200,6 +205,27 @@ def test_what_happens_to_a_camera_is_told(states: list[Any], start: Any, client:
     assert silent.message.startswith("no image on /camera/image_raw for ")
     assert "it has a publisher; does the camera send" in silent.message
     assert silent.hardware_id == "/camera/image_raw"
+
+
+def test_two_nodes_of_one_name_are_told(states: list[Any], start: Any, client: Any, until: Any) -> None:
+    def told(words: str) -> bool:
+        client.send(client.image())
+        time.sleep(0.05)
+        return any(words in status.message for status in states[before:] if status.name == "twin: front")
+
+    arguments = ["--ros-args", "-r", "__node:=twin", "-r", "front/image:=/camera/image_raw"]
+    first = start("node", *arguments, fake=True, cameras="[front]")
+    first.wait_for("waiting for images")
+    before = len(states)
+    until(lambda: told("than the clock"))  # the client's images are stamped by none
+    assert not told("another node")
+
+    second = start("node", *arguments, fake=True, cameras="[front]")
+    until(lambda: told("another node publishes /twin/front/objects as well"))
+    first.wait_for("another node publishes /twin/front/objects as well, and calls may reach either; end one of them")
+    second.stop()
+    before = len(states)
+    until(lambda: told("than the clock"))
 
 
 def test_missing_depth_is_told(states: list[Any], start: Any, client: Any, until: Any) -> None:
