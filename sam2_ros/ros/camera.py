@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
@@ -17,7 +17,7 @@ from .click_input import ClickInput
 from .compressed import SUFFIX
 from .diagnostics import Diagnostics, make_publisher
 from .image_input import ImageInput, ImageMessage
-from .parameters import Parameters
+from .parameters import ParameterError, Parameters
 from .publishers import Publishers
 from .report import Counts, Reporter
 from .slot import NewestSlot
@@ -50,16 +50,16 @@ class Camera:
         self._inputs: list[ImageInput | SpaceInput | Reporter | Diagnostics | ClickInput] = []
 
     def configure(self, parameters: Parameters, tracker: Tracker) -> Stream:
-        """Makes the stream."""
+        """Makes the stream. Raises ParameterError where two of the camera's topics are one."""
         self._parameters = parameters
         self._frames_in_vain = False
-        names = {name: self._node.resolve_topic_name(self._topic(name)) for name in ("image", "camera_info", "depth")}
+        names = self._topics(("image", "camera_info", "depth") if parameters.depth else ("image", "camera_info"))
         auto = parameters.rectification == "auto"
         rectified = is_rectified(names["image"]) if auto else parameters.rectification == "rectified"
         space = Space(
             rectified,
             names["camera_info"],
-            names["depth"] if parameters.depth else None,
+            names.get("depth"),
             parameters.depth_tolerance,
             parameters.depth_wait,
             self._complain_of_depth,
@@ -97,27 +97,25 @@ class Camera:
         stream = self._stream
         if stream is None:
             raise RuntimeError(f"the camera {self.name!r} is activated before it is configured")
+        node, logger, group = self._node, self._logger, self._image_group
         reliability = ReliabilityPolicy[self._parameters.reliability.upper()]
-        images = ImageInput(
-            self._node, self._topic("image"), self._parameters.image_transport, reliability, self._image_group, offer,
-            self._logger,
-        )  # fmt: skip
-        space = SpaceInput(self._node, stream.space, reliability, self._space_group, self._logger, self._topic(""))
+        transport = self._parameters.image_transport
+        images = ImageInput(node, self._topic("image"), transport, reliability, group, offer, logger)
+        self._inputs.append(images)  # each at once, so that it is stopped if the next one fails
+        self._inputs.append(
+            SpaceInput(node, stream.space, reliability, self._space_group, logger, self._topic("")),
+        )
 
         def count() -> Counts:
             return replace(stream.counts, dropped=slot.dropped, unlocated=stream.space.unlocated.images)
 
-        objects = self._outputs.objects_topic
-        reporter = Reporter(self._node, self._image_group, images, count, self._logger, objects)
-        raw = images.topic.removesuffix(SUFFIX)
+        raw, objects = images.topic.removesuffix(SUFFIX), self._outputs.objects_topic
         base = f"~/{self.name}" if self.name else "~"
-        clicks = ClickInput(self._node, tell, stream, raw, transforms, self._logger, base)
-        self._inputs = [reporter, images, space, clicks]
+        self._inputs.append(ClickInput(node, tell, stream, raw, transforms, logger, base))
+        self._inputs.append(Reporter(node, group, images, count, logger, objects))
         if self._diagnostics is not None:
-            self._inputs.append(
-                Diagnostics(self._node, self._diagnostics, self._image_group, self.name, images, stream, count, objects)
-            )
-        self._logger.info(f"waiting for images on {images.topic}")
+            self._inputs.append(Diagnostics(node, self._diagnostics, group, self.name, images, stream, count, objects))
+        logger.info(f"waiting for images on {images.topic}")
 
     def deactivate(self) -> None:
         """Unsubscribes."""
@@ -139,6 +137,16 @@ class Camera:
 
     def _topic(self, name: str) -> str:
         return f"{self.name}/{name}" if self.name else name
+
+    def _topics(self, names: Iterable[str]) -> dict[str, str]:
+        """Of what each is in the graph. Raises ParameterError where two are the same."""
+        topics: dict[str, str] = {}
+        for name in names:
+            topic = self._node.resolve_topic_name(self._topic(name))
+            if other := next((one for one, taken in topics.items() if taken == topic), None):
+                raise ParameterError(f"{other} and {name} are both remapped to {topic}; each has a topic of its own")
+            topics[name] = topic
+        return topics
 
     def _now(self) -> int:
         return int(self._node.get_clock().now().nanoseconds)

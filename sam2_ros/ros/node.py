@@ -94,7 +94,12 @@ class Sam2Node(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
         # The publishers first, so that nothing of the first image is lost.
         result = super().on_activate(state)
-        self._activate(self._worker, self._streams)
+        try:
+            self._activate(self._worker, self._streams)
+        except Exception:
+            # rclpy would drop it without a word. It has us clean up next.
+            self.get_logger().error(f"cannot activate:\n{traceback.format_exc()}")
+            return TransitionCallbackReturn.ERROR
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:

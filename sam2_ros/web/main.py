@@ -125,7 +125,10 @@ async def _serve(tracker: str, host: str, port: int) -> None:
             await site.start()
         except OSError as error:
             reason = "it is in use already" if error.errno == errno.EADDRINUSE else error.strerror
-            raise CannotServe(f"cannot serve at {host}:{port}: {reason}; choose another --address HOST:PORT") from error
+            raise CannotServe(
+                f"cannot serve at {host}:{port}: {reason}; choose another by --address HOST:PORT, or page:= to the "
+                "launch file"
+            ) from error
         spinner.start()
         client.get_logger().info(f"the page of {client.tracker} is at {_url(host, runner)}")
         await stopped.wait()

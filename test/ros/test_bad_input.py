@@ -186,3 +186,19 @@ def test_a_checkpoint_that_is_not_one(
     assert str(path) in line
     assert sentence in line
     assert "Traceback" not in node.output
+
+
+def test_two_topics_that_are_one(start: Any) -> None:
+    node = start("node", "--ros-args", "-r", "depth:=/depth", "-r", "camera_info:=/depth", fake=True, depth=True)
+
+    assert node.wait() == 1
+    node.wait_for("cannot configure: camera_info and depth are both remapped to /depth; each has a topic of its own")
+
+
+def test_a_topic_of_another_type_is_said(start: Any) -> None:
+    """Of the node itself, so that DDS refuses it."""
+    node = start("node", "--ros-args", "-r", "camera_info:=/clicked_point", fake=True)
+
+    assert node.wait() == 1
+    node.wait_for("cannot activate:")
+    assert "/clicked_point" in node.output

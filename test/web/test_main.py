@@ -25,7 +25,8 @@ def test_an_address_that_is_taken(context: Any) -> None:
         result = _run("--address", address)
     assert result.returncode == 1
     assert result.stderr == (
-        f"sam2_ros page: cannot serve at {address}: it is in use already; choose another --address HOST:PORT\n"
+        f"sam2_ros page: cannot serve at {address}: it is in use already; choose another by --address HOST:PORT, "
+        "or page:= to the launch file\n"
     )
 
 
