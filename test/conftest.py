@@ -12,6 +12,8 @@ from hypothesis import settings
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # read when Triton is imported, which any library may do
 
+torch.set_num_threads(1)  # quicker for networks as small as most of these
+
 # A change is judged by the same examples each time. Others are drawn with HYPOTHESIS_PROFILE=default.
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))

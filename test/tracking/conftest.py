@@ -3,22 +3,12 @@ one that refines its masks as well, as nano."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 import torch
 
 from sam2_ros.network import Sam2, Sam2Config
-
-
-@pytest.fixture(scope="package", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Which is quicker for networks as small as these."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session", params=(0.0, 2.0), ids=("whole", "regions"))
