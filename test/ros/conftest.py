@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -246,6 +247,8 @@ def start(context: Context) -> Iterator[Start]:
         return processes[-1]
 
     yield start
+    for process in processes:
+        process.send_signal(signal.SIGTERM)  # to all before the first is waited for, since each takes a second
     for process in processes:
         process.stop()
 
