@@ -52,9 +52,12 @@ def demo(film: Path, address: str) -> Iterator[tuple[subprocess.Popen[str], str,
     reader = threading.Thread(target=lambda: lines.extend(process.stdout))
     reader.start()
     yield process, f"http://{address}", lines
-    process.kill()
-    process.wait()
-    reader.join(10)
+    process.terminate()  # not killed, or what it has started would stay
+    try:
+        process.wait(30)
+    finally:
+        process.kill()
+        reader.join(10)
 
 
 def _find(browser: Any) -> tuple[float, float] | None:
@@ -86,6 +89,8 @@ def test_what_is_clicked_is_tracked(demo: Any, open_browser: Any) -> None:
     _until(lambda: any(f"the page of /sam2 is at {url}" in line for line in lines), lines)
     browser = open_browser()
     browser.get(url)
+    # On a busy machine the driver returns before the scripts have run.
+    _until(lambda: browser.execute_script("return document.readyState") == "complete", lines)
     place = _until(lambda: _find(browser), lines)
     canvas = browser.find_element(by.ID, "picture")
     size = canvas.size
