@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 import parity
+import pytest
 
 
 def test_golden_micro(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,11 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from squares import ColourTracker, labels, write
 
 from sam2_ros.apps import evaluate, follow
 from sam2_ros.apps.evaluate import main
-
-from .squares import ColourTracker, labels, write
 
 FIGURES = {"J", "F", "J&F", "box_iou", "presence"}
 

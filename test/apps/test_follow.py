@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from squares import ColourTracker, labels, write
 
 from sam2_ros.apps import follow as module
 from sam2_ros.apps.follow import PROMPTS, Followed, follow, make_prompt
 from sam2_ros.apps.sequences import BadSequence, open_sequence
-
-from .squares import ColourTracker, labels, write
 
 
 @pytest.fixture(autouse=True)

@@ -8,10 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from squares import COLOURS, labels, write
 
 from sam2_ros.apps.sequences import BadSequence, find_sequences, open_sequence
-
-from .squares import COLOURS, labels, write
 
 
 def test_images_and_labels_in_order(tmp_path: Path) -> None:

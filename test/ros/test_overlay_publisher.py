@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fake_publishing import IMAGE, FakeNode
 from std_msgs.msg import Header
 
 from sam2_ros.ros import overlay_publisher
 from sam2_ros.ros.overlay_publisher import OverlayPublisher
-
-from .test_publishers import IMAGE, FakeNode
 
 
 @pytest.fixture

@@ -1,41 +1,14 @@
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
+from fake_publishing import IMAGE, FakeNode
 from std_msgs.msg import Header
 
 from sam2_ros.msg import TrackedObjects
 from sam2_ros.ros import overlay_publisher, publishers
 from sam2_ros.ros.publishers import Publishers, to_marks
 from sam2_ros.tracking import State, Tracks
-
-IMAGE = np.full((4, 6, 3), 50, np.uint8)
-
-
-class FakePublisher:
-    def __init__(self) -> None:
-        self.subscribers = 0
-        self.messages: list[Any] = []
-        self.publish = self.messages.append
-
-    def get_subscription_count(self) -> int:
-        return self.subscribers
-
-
-class FakeNode:
-    def __init__(self) -> None:
-        self.publishers: dict[str, FakePublisher] = {}
-
-    def create_lifecycle_publisher(self, kind: type, topic: str, qos: object) -> FakePublisher:
-        return self.publishers.setdefault(topic, FakePublisher())
-
-    def get_logger(self) -> FakeNode:
-        return self
-
-    def info(self, line: str) -> None:
-        pass
 
 
 def _tracks(*ids: int, states: tuple[State, ...] | None = None) -> Tracks:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from small_bank import small_bank
 
 from training.collage import _around, _camera, _number, _shown, collage, draw
 from training.things import Thing
-
-from .test_clips import small_bank
 
 STILL = np.eye(3)
 

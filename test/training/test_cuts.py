@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from squares import ColourTracker, labels, write
 
 from sam2_ros.apps import follow
 from sam2_ros.apps.sequences import open_sequence
 from training.cuts import cuts, measure
-
-from ..apps.squares import ColourTracker, labels, write
 
 
 @pytest.fixture

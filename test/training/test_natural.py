@@ -6,14 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from small_bank import small_bank
 
 from training import natural as module
 from training.bank import Bank
 from training.collage import collage, draw
 from training.marked import Marked
 from training.natural import _wholes, natural_scene
-
-from .test_clips import small_bank
 
 SIZE, GREY = 96, 90
 

@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from small_bank import small_bank
 
 from sam2_ros.network import Sam2, Sam2Config
 from training import refining
 from training.clips import Clip
 from training.refining import EDGES, LEAD, Found, Part, Refining
-
-from .test_clips import small_bank
 
 
 @pytest.fixture

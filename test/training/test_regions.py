@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from small_bank import small_bank
 
 from training.clips import make_clip
 from training.regions import cut_clips, follow_object, glance_at
-
-from .test_clips import small_bank
 
 
 def moving_square(edge: int, side: int, step: int) -> tuple[np.ndarray, np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from small_bank import small_bank
 
 from training.things import (
     Skin,
@@ -20,8 +21,6 @@ from training.things import (
     random_thing,
     wander,
 )
-
-from .test_clips import small_bank
 
 BANK = small_bank()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from small_bank import small_bank
 
 from sam2_ros.network import Sam2, Sam2Config, load_network
 from sam2_ros.network.efficientnet import EfficientNetLite0
@@ -16,8 +17,6 @@ from training import train
 from training.clips import Clip
 from training.rollout import PROMPTS, roll
 from training.train import Stage, Training
-
-from .test_clips import small_bank
 
 CLIP = Clip(np.zeros((2, 64, 64, 3), np.uint8), np.ones((2, 2, 64, 64), bool))
 STAGE = Stage("small", 4, size=64, frames=2, clips=1, objects=2, rate=1e-3, frozen=5, dice=1, trusted=0.5)

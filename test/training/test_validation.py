@@ -6,11 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from small_bank import small_bank
 
 from training import validation
 from training.validation import validate
-
-from .test_clips import small_bank
 
 
 @pytest.mark.parametrize(("answer", "overlap"), [("truth", 0.6), ("nothing", 0.0)])
