@@ -320,7 +320,7 @@ def test_a_prompt_never_encodes_a_whole_image_again(whole_network: Sam2, monkeyp
     tracker = Tracker(whole_network, capacity=2)
     for number in range(20):
         tracker.track(image(number), number * PERIOD)
-    monkeypatch.setattr(whole_network, "encode_image", None)
+    monkeypatch.setitem(vars(whole_network), "encode_image", None)
     assert tracker.prompt(BOX, stamp=13 * PERIOD).ids == (1,)
 
 

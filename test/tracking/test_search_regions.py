@@ -375,8 +375,9 @@ def test_a_mask_has_the_edge_that_is_seen_from_close_by_unless_it_was_drawn(monk
         remembered.append(masks)
         return encode(top, masks, score)
 
-    monkeypatch.setattr(network, "refine", left_half)
-    monkeypatch.setattr(network, "encode_memory", watched)
+    # setattr would leave the methods on the network, where those of the class are patched in vain by later tests.
+    monkeypatch.setitem(vars(network), "refine", left_half)
+    monkeypatch.setitem(vars(network), "encode_memory", watched)
     tracker = Tracker(network, capacity=2)
     tracker.track(image(0), 0)
     mask = np.zeros((HEIGHT, WIDTH), bool)
@@ -508,7 +509,7 @@ def test_one_that_is_not_searched_for_is_still_where_it_was_to_be_looked_for(reg
 
 
 def test_without_objects_nothing_is_encoded(region_network: Sam2, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(region_network, "encode_image", None)
+    monkeypatch.setitem(vars(region_network), "encode_image", None)
     assert Tracker(region_network).track(image(0), 0).ids == ()
 
 
@@ -522,7 +523,7 @@ def test_what_was_known_from_close_by_goes_along_to_the_next_frame_and_not_to_a_
         given.append(look[3])
         return refine(*look)
 
-    monkeypatch.setattr(refining_network, "refine", watched)
+    monkeypatch.setitem(vars(refining_network), "refine", watched)
     monkeypatch.setattr("sam2_ros.tracking.close_ups._ALIKE", 0.0)  # whatever a network finds that knows nothing
     tracker = Tracker(refining_network, capacity=1, history=0)
     tracker.track(image(0), 0)
@@ -575,9 +576,9 @@ def test_a_mask_that_is_neither_shown_nor_remembered_is_not_looked_at_again(
         sizes.append(len(look[0]))
         return refine(*look)
 
-    monkeypatch.setattr(refining_network, "refine", watched)
+    monkeypatch.setitem(vars(refining_network), "refine", watched)
     for stamp, score in enumerate(scores, start=1):
         said = torch.tensor([5.0, score])
-        monkeypatch.setattr(refining_network, "find", lambda *given, said=said: replace(find(*given), score=said))
+        monkeypatch.setitem(vars(refining_network), "find", lambda *given, said=said: replace(find(*given), score=said))
         tracker.track(image(stamp), stamp)
     assert tuple(sizes) == tuple(refined)
