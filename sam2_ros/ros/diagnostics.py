@@ -100,7 +100,7 @@ def judge(
     if recent.silence >= SILENCE:
         return Level.ERROR, explain_silence(recent.silence)
     if twin:
-        return Level.ERROR, twin
+        return Level.WARN, twin
     if not counts.received:
         return Level.OK, "waiting for the first image"
     if counts.refused:

@@ -91,7 +91,8 @@ class Reporter:
         self._objects = objects
         self._last = count()
         self._silent = False
-        self._twin = ""
+        self._twins = 0
+        """Reports in a row at which there was another node of this name."""
         self._timer = steady_timer(node, _PERIOD, self._report, group)
 
     def stop(self) -> None:
@@ -109,6 +110,6 @@ class Reporter:
             logger.debug(counts.sentence(_PERIOD))
         self._silent = not counts.received
         twin = explain_twin(self._node, self._objects)
-        if twin and not self._twin:
-            logger.error(twin)
-        self._twin = twin
+        self._twins = self._twins + 1 if twin else 0
+        if self._twins == 2:  # DDS lists one that was killed, and now runs again as this one, for 20 s
+            logger.warning(twin)

@@ -1,4 +1,11 @@
-from sam2_ros.ros.report import Counts
+"""What became of the images, in numbers and in the log."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from sam2_ros.ros.report import Counts, Reporter
 
 
 def test_the_difference_of_two_moments() -> None:
@@ -16,3 +23,17 @@ def test_a_period_in_which_nothing_was_tracked() -> None:
 
     assert counts.received == 5
     assert counts.sentence(10.0) == "tracked 0 images in 10 s; dropped 0 for newer ones, refused 5"
+
+
+def test_another_node_of_the_name_is_said_once_when_it_has_stayed() -> None:
+    publishers = iter([1, 2, 1, 2, 2, 2])
+    node: Any = SimpleNamespace(create_timer=lambda *a, **k: None, count_publishers=lambda topic: next(publishers))
+    said: list[str] = []
+    logger: Any = SimpleNamespace(warning=said.append, debug=lambda line: None)
+    received = iter(Counts(tracked=number) for number in range(9))
+    reporter = Reporter(node, None, None, lambda: next(received), logger, "/sam2/objects")  # type: ignore[arg-type]
+
+    lines = [reporter._report() or len(said) for _ in range(6)]
+
+    assert lines == [0, 0, 0, 0, 1, 1]
+    assert said[0].startswith("another node publishes /sam2/objects as well, and calls may reach either")
