@@ -218,6 +218,8 @@ class Demo:
         source = "simulated tabletop" if options.video is None else options.video.name
         draw(options.output / "summary.png", f"{source}, {options.model}: {self.summary}", record, self._pictures)
         print(f"wrote {self._film.path} ({self._film.count} images) and {options.output / 'summary.png'}")
+        if options.video is not None:
+            print(f"whether it was the right thing, {self._film.path} shows: of a video the truth is not known")
         return faults
 
     def _wait(self, what: str, patience: float, condition: Callable[[], bool]) -> None:

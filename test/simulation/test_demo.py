@@ -88,6 +88,7 @@ def test_a_video_is_tracked_from_its_first_image_and_its_film_written(
     assert "prompted the object by box 20 40 60 80: object 1" in output
     assert "the source has ended" in output
     assert status == 0 and output.splitlines()[-1].startswith("tracked: "), output
+    assert f"whether it was the right thing, {tmp_path / 'out' / 'overlay.mp4'} shows" in output
     film = cv2.VideoCapture(str(tmp_path / "out" / "overlay.mp4"))
     assert film.get(cv2.CAP_PROP_FRAME_COUNT) >= 5 and film.get(cv2.CAP_PROP_FRAME_WIDTH) == 160
     assert cv2.imread(str(tmp_path / "out" / "summary.png")).shape[1] == 1950
