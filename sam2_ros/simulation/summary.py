@@ -52,9 +52,11 @@ def draw(path: Path, title: str, record: Record, pictures: dict[float, NDArray[n
 
 def _curves(axes: Axes, name: str, curve: Curve) -> None:
     times = curve.seconds
-    if np.isfinite(curve.share).any():
-        axes.fill_between(times, 0, 1.05, where=curve.share < LEAST_SHARE, step="mid", color=GREY, alpha=0.5, lw=0,
+    hidden = curve.share < LEAST_SHARE
+    if hidden.any():
+        axes.fill_between(times, 0, 1.05, where=hidden, step="mid", color=GREY, alpha=0.5, lw=0,
                           label=f"less than {LEAST_SHARE:.0%} in view")  # fmt: skip
+    if np.isfinite(curve.share).any():
         axes.plot(times, curve.iou, color=BLUE, lw=1.8, label=f"box IoU, mean {curve.mean_iou:.2f}")
     axes.plot(times, curve.visibility, color=ORANGE, lw=1.3, label="visibility")
     axes.set_ylim(0, 1.05)
