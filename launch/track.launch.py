@@ -100,20 +100,19 @@ def _check(context: LaunchContext, given: dict[str, str], cameras: list[str]) ->
 def _check_names(given: dict[str, str], cameras: list[str]) -> None:
     """Raises RuntimeError for names that cannot be, and where a topic is not each camera's own; the images' must be
     said also of a single name."""
-    fit = all(re.fullmatch("[A-Za-z][A-Za-z0-9_]*", camera) for camera in cameras) and len({*cameras}) == len(cameras)
-    if cameras != [""] and not fit:
+    if cameras == [""]:
+        for name in ("image", "camera_info", "depth"):
+            if "{camera}" in given[name]:
+                raise RuntimeError(
+                    f"the argument {name} is {given[name]!r}; {{camera}} stands for a name of cameras, and none is given"
+                )
+        return
+    if len({*cameras}) < len(cameras) or not all(re.fullmatch("[A-Za-z][A-Za-z0-9_]*", camera) for camera in cameras):
         raise RuntimeError(
             f"the argument cameras is {given['cameras']!r}; it must be names that differ, of letters, digits and _, "
             "with commas between them"
         )
-    for name in ("image", "camera_info", "depth") if cameras == [""] else ():
-        if "{camera}" in given[name]:
-            raise RuntimeError(
-                f"the argument {name} is {given[name]!r}; {{camera}} stands for a name of cameras, and none is given"
-            )
-    named = ["image"] if cameras != [""] else []
-    named += ["camera_info", "depth"] if len(cameras) > 1 else []
-    for name in named:
+    for name in ("image", "camera_info", "depth") if len(cameras) > 1 else ("image",):
         if given[name] and "{camera}" not in given[name]:
             raise RuntimeError(
                 f"with several cameras the argument {name} must say where each one's name comes, as in "

@@ -102,19 +102,17 @@ class Camera:
         transport = self._parameters.image_transport
         images = ImageInput(node, self._topic("image"), transport, reliability, group, offer, logger)
         self._inputs.append(images)  # each at once, so that it is stopped if the next one fails
-        self._inputs.append(
-            SpaceInput(node, stream.space, reliability, self._space_group, logger, self._topic("")),
-        )
+        self._inputs.append(SpaceInput(node, stream.space, reliability, self._space_group, logger, self._topic("")))
 
         def count() -> Counts:
             return replace(stream.counts, dropped=slot.dropped, unlocated=stream.space.unlocated.images)
 
-        raw, objects = images.topic.removesuffix(SUFFIX), self._outputs.objects_topic
+        raw, twin = images.topic.removesuffix(SUFFIX), self._outputs.explain_twin
         base = f"~/{self.name}" if self.name else "~"
         self._inputs.append(ClickInput(node, tell, stream, raw, transforms, logger, base))
-        self._inputs.append(Reporter(node, group, images, count, logger, objects))
+        self._inputs.append(Reporter(node, group, images, count, twin, logger))
         if self._diagnostics is not None:
-            self._inputs.append(Diagnostics(node, self._diagnostics, group, self.name, images, stream, count, objects))
+            self._inputs.append(Diagnostics(node, self._diagnostics, group, self.name, images, stream, count, twin))
         logger.info(f"waiting for images on {images.topic}")
 
     def deactivate(self) -> None:
@@ -139,7 +137,7 @@ class Camera:
         return f"{self.name}/{name}" if self.name else name
 
     def _topics(self, names: Iterable[str]) -> dict[str, str]:
-        """Of what each is in the graph. Raises ParameterError where two are the same."""
+        """What each is called in the graph. Raises ParameterError where two are the same."""
         topics: dict[str, str] = {}
         for name in names:
             topic = self._node.resolve_topic_name(self._topic(name))

@@ -20,7 +20,7 @@ from sam2_ros.tracking import FRAMES_PER_SECOND
 from .image_input import ImageInput
 from .loading import device_memory
 from .messages import to_nanoseconds
-from .report import Counts, explain_twin, steady_timer
+from .report import Counts, steady_timer
 from .stream import Stream
 
 try:
@@ -177,16 +177,17 @@ class Diagnostics:
         images: ImageInput,
         stream: Stream,
         count: Callable[[], Counts],
-        objects: str,
+        explain_twin: Callable[[], str],
     ) -> None:
-        """camera: its name, perhaps empty. count: gives the counts up to now. objects: the topic of its objects."""
+        """camera: its name, perhaps empty. count: gives the counts up to now. explain_twin: gives a sentence if another
+        node has the same name."""
         self._node = node
         self._publisher = publisher
         self._name = f"{node.get_fully_qualified_name().lstrip('/')}: {camera or 'camera'}"
         self._images = images
         self._stream = stream
         self._count = count
-        self._objects = objects
+        self._explain_twin = explain_twin
         stream.latencies.clear()
         self._window = Window(time.monotonic(), count())
         self._timer = steady_timer(node, PERIOD, self._publish, group)
@@ -200,8 +201,8 @@ class Diagnostics:
         recent = self._window.add(time.monotonic(), self._count(), latencies)
         age = None if stream.size is None else (now.nanoseconds - to_nanoseconds(stream.header.stamp)) / 1e9
         space = stream.space
-        twin = explain_twin(self._node, self._objects)
-        level, sentence = judge(recent, stream.objects, self._images.explain_silence, space.unlocated.reason, twin)
+        why_unlocated, twin = space.unlocated.reason, self._explain_twin()
+        level, sentence = judge(recent, stream.objects, self._images.explain_silence, why_unlocated, twin)
         numbers = values(
             recent,
             stream.objects,

@@ -36,6 +36,7 @@ class Publishers:
 
     def __init__(self, node: LifecycleNode, base: str = "~", frame_prefix: str = "object_") -> None:
         """base: of the topics' names. frame_prefix: comes before an object's id in the name of its frame."""
+        self._node = node
         self._objects = node.create_lifecycle_publisher(TrackedObjects, f"{base}/objects", QoSProfile(depth=10))
         # Images are large, and only the newest is of use.
         self._label_image = node.create_lifecycle_publisher(Image, f"{base}/label_image", QoSProfile(depth=1))
@@ -44,10 +45,15 @@ class Publishers:
         self.scene = ScenePublishers(node, base, frame_prefix)
         """What planners and RViz listen to."""
 
-    @property
-    def objects_topic(self) -> str:
-        """~/objects as it is in the graph."""
-        return str(self._objects.topic_name)
+    def explain_twin(self) -> str:
+        """A sentence if another node publishes these topics as well; else empty."""
+        topic = self._objects.topic_name
+        if self._node.count_publishers(topic) < 2:
+            return ""
+        return (
+            f"another node publishes {topic} as well, and calls may reach either; end one of them, or give it a "
+            "namespace or a name of its own"
+        )
 
     @property
     def places_wanted(self) -> bool:

@@ -61,16 +61,6 @@ def steady_timer(node: Node, seconds: float, call: Callable[[], None], group: Ca
     return node.create_timer(seconds, call, callback_group=group, clock=clock)
 
 
-def explain_twin(node: Node, topic: str) -> str:
-    """A sentence if another node publishes a topic of this one's as well; else empty."""
-    if node.count_publishers(topic) < 2:
-        return ""
-    return (
-        f"another node publishes {topic} as well, and calls may reach either; end one of them, or give it a namespace "
-        "or a name of its own"
-    )
-
-
 class Reporter:
     """Says every ten seconds what became of a camera's images, at debug level if all were tracked."""
 
@@ -80,15 +70,15 @@ class Reporter:
         group: CallbackGroup,
         images: ImageInput,
         count: Callable[[], Counts],
+        explain_twin: Callable[[], str],
         logger: RcutilsLogger,
-        objects: str,
     ) -> None:
-        """count: gives the counts up to now. objects: the topic of the camera's objects."""
+        """count: gives the counts up to now. explain_twin: gives a sentence if another node has the same name."""
         self._node = node
         self._images = images
         self._count = count
+        self._explain_twin = explain_twin
         self._logger = logger
-        self._objects = objects
         self._last = count()
         self._silent = False
         self._twins = 0
@@ -109,7 +99,7 @@ class Reporter:
         elif counts.received:
             logger.debug(counts.sentence(_PERIOD))
         self._silent = not counts.received
-        twin = explain_twin(self._node, self._objects)
+        twin = self._explain_twin()
         self._twins = self._twins + 1 if twin else 0
         if self._twins == 2:  # DDS lists one that was killed, and now runs again as this one, for 20 s
             logger.warning(twin)
