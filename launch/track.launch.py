@@ -104,7 +104,7 @@ def _check_names(given: dict[str, str], cameras: list[str]) -> None:
         for name in ("image", "camera_info", "depth"):
             if "{camera}" in given[name]:
                 raise RuntimeError(
-                    f"the argument {name} is {given[name]!r}; {{camera}} stands for a name of cameras, and none is given"
+                    f"the argument {name} is {given[name]!r}; {{camera}} needs names in cameras, which is empty"
                 )
         return
     if len({*cameras}) < len(cameras) or not all(re.fullmatch("[A-Za-z][A-Za-z0-9_]*", camera) for camera in cameras):

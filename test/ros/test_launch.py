@@ -210,7 +210,7 @@ def test_several_cameras(nodes: Any) -> None:
             {"cameras": "front,front", "image": "/{camera}/image"},
             "the argument cameras is 'front,front'; it must be names",
         ),
-        ({"image": "/{camera}/image"}, "{camera} stands for a name of cameras, and none is given"),
+        ({"image": "/{camera}/image"}, "{camera} needs names in cameras, which is empty"),
         ({"rviz": "yes"}, "the argument rviz is 'yes'; it must be true or false"),
         ({"rate": "fast"}, "the argument rate is 'fast'; it must be a number"),
         ({"config": "/no/such.yaml"}, "the argument config is '/no/such.yaml', where there is no file"),
