@@ -7,7 +7,6 @@ The node configures and activates itself (parameter autostart), so that it does 
 """
 
 import os
-import re
 from pathlib import Path
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
@@ -17,6 +16,7 @@ from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchContext, LaunchDescription
+from sam2_ros.ros.parameters import are_names
 from sam2_ros.transport import LARGE_SEGMENT, VARIABLE
 from sam2_ros.web.address import ADDRESS, parse
 
@@ -107,7 +107,7 @@ def _check_names(given: dict[str, str], cameras: list[str]) -> None:
                     f"the argument {name} is {given[name]!r}; {{camera}} needs names in cameras, which is empty"
                 )
         return
-    if len({*cameras}) < len(cameras) or not all(re.fullmatch("[A-Za-z][A-Za-z0-9_]*", camera) for camera in cameras):
+    if not are_names(cameras):
         raise RuntimeError(
             f"the argument cameras is {given['cameras']!r}; it must be names that differ, of letters, digits and _, "
             "with commas between them"

@@ -1,4 +1,4 @@
-"""A node whose publishers keep what they are given, and an image to publish."""
+"""A node that keeps what it is given to publish and to log, and an image to publish."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class FakePublisher:
 class FakeNode:
     def __init__(self) -> None:
         self.publishers: dict[str, FakePublisher] = {}
+        self.lines: list[str] = []
 
     def create_lifecycle_publisher(self, kind: type, topic: str, qos: object) -> FakePublisher:
         return self.publishers.setdefault(topic, FakePublisher())
@@ -29,5 +30,7 @@ class FakeNode:
     def get_logger(self) -> FakeNode:
         return self
 
-    def info(self, line: str) -> None:
-        pass
+    def info(self, line: str, **how: object) -> None:
+        self.lines.append(line)
+
+    warning = info

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
@@ -230,11 +230,15 @@ def _check(entry: Field, value: Any) -> None:
         raise ParameterError(f"the parameter {entry.name} is {value!r}; it must be one of {', '.join(choices)}")
 
 
+def are_names(cameras: Sequence[str]) -> bool:
+    """Whether several cameras can be called so: there are names, they differ, and each is a letter and then letters,
+    digits and _, as ROS has it for a part of a topic."""
+    fit = all(re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name) for name in cameras)
+    return bool(cameras) and fit and len(set(cameras)) == len(cameras)
+
+
 def _check_cameras(names: tuple[str, ...]) -> None:
-    if names == ("",):
-        return
-    fit = all(re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name) for name in names)
-    if not names or not fit or len(set(names)) < len(names):
+    if names != ("",) and not are_names(names):
         raise ParameterError(
             f"the parameter cameras is {list(names)}; it must be names that differ, of letters, digits and _, or ['']"
         )

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
+from fake_publishing import FakeNode
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
@@ -20,33 +20,6 @@ from sam2_ros.tracking import State, Tracks
 HEADER = Header(frame_id="camera_optical_frame")
 IMAGE = np.zeros((4, 6, 3), np.uint8)
 IMAGE[1, 2] = (10, 20, 30)
-
-
-class FakePublisher:
-    def __init__(self) -> None:
-        self.subscribers = 0
-        self.messages: list[Any] = []
-        self.publish = self.messages.append
-
-    def get_subscription_count(self) -> int:
-        return self.subscribers
-
-
-class FakeNode:
-    def __init__(self) -> None:
-        self.publishers: dict[str, FakePublisher] = {}
-        self.lines: list[str] = []
-
-    def create_lifecycle_publisher(self, kind: type, topic: str, qos: object) -> FakePublisher:
-        return self.publishers.setdefault(topic, FakePublisher())
-
-    def get_logger(self) -> FakeNode:
-        return self
-
-    def info(self, line: str, **how: object) -> None:
-        self.lines.append(line)
-
-    warning = info
 
 
 @pytest.fixture
