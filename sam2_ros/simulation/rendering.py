@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import weakref
 from typing import Any
@@ -43,10 +44,12 @@ class Renderer:
             self._window = _window(width, height)
             self._window.make_current()
             self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
-        except (ImportError, AttributeError, OSError, RuntimeError, mujoco.FatalError) as error:
+        # ArgumentError is PyOpenGL's, where EGL is installed and OpenGL is not.
+        except (ImportError, AttributeError, ctypes.ArgumentError, OSError, RuntimeError, mujoco.FatalError) as error:
             raise RenderingUnavailable(
-                f"cannot render {width}x{height} pixels off screen ({error}): install EGL, on Debian and Ubuntu by "
-                "'apt-get install libegl1 libgl1-mesa-dri', or if it is installed choose fewer pixels"
+                f"cannot render {width}x{height} pixels off screen ({error}): install EGL and OpenGL, on Debian and "
+                "Ubuntu by 'apt-get install libegl1 libgl1-mesa-dri libopengl0', or if they are installed choose fewer "
+                "pixels"
             ) from error
         self._free = weakref.finalize(self, _free, self._window, self._context)
         self._free.atexit = False

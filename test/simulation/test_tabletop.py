@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 pytest.importorskip("mujoco")
 
+from sam2_ros.simulation import rendering
 from sam2_ros.simulation.tabletop import Tabletop
 
 CAN, MUG, BALL = 3, 4, 1
@@ -176,3 +178,15 @@ def test_one_that_is_let_go_takes_no_picture_from_another(demo: Tabletop) -> Non
     for one in (other, demo):
         assert np.array_equal(one.frame(1.0).image, seen.image)
     other.close()
+
+
+@pytest.mark.parametrize("raised", [ctypes.ArgumentError, OSError, AttributeError])
+def test_a_machine_that_cannot_render_is_told_what_to_install(
+    raised: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_opengl(*_: int) -> None:
+        raise raised("'NoneType' object has no attribute 'glGetError'")
+
+    monkeypatch.setattr(rendering, "_window", without_opengl)
+    with pytest.raises(rendering.RenderingUnavailable, match="apt-get install libegl1 libgl1-mesa-dri libopengl0"):
+        Tabletop.demo(width=320, height=240)
