@@ -44,8 +44,8 @@ clean:
 	rm -rf .venv build demo sam2_ros/msg sam2_ros/srv sam2_ros/*.so *.egg-info
 
 .venv/torch:
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || \
-	  { echo 'sam2_ros needs Python 3.10 to 3.13; choose one with PYTHON=python3.12'; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 15))' || \
+	  { echo 'sam2_ros needs Python 3.10 to 3.14; choose one with PYTHON=python3.12'; exit 1; }
 	@command -v cmake > /dev/null && command -v c++ > /dev/null && $(PYTHON) -c 'import ensurepip, os, sysconfig; \
 	  os.stat(os.path.join(sysconfig.get_path("include"), "Python.h"))' 2> /dev/null || \
 	  { echo 'CMake, a C++ compiler, or something of Python is missing: sudo apt-get install cmake g++' \

@@ -26,7 +26,10 @@ ARGUMENTS = {
         "topic of the camera's images; with several cameras, {camera} in it stands for each one's name",
     ),
     "camera_info": ("", "topic of the images' camera_info; empty: the one beside the images"),
-    "depth": ("", "topic of depth images that are registered to the images; empty: no depth, as in config"),
+    "depth": (
+        "",
+        "topic of depth images that are registered to the images, raw or .../compressedDepth; empty: as in config",
+    ),
     "cameras": ("", "names of several cameras, with commas between them, also if config has them; empty: one camera"),
     "model": ("", "name of a model, or path of a checkpoint; empty: as in config"),
     "device": ("", "auto, cpu, cuda or cuda:N; empty: as in config"),
@@ -180,7 +183,7 @@ def _rviz(given: dict[str, str], camera: str, topics: dict[str, str]) -> Node:
     layout = PathJoinSubstitution([FindPackageShare("sam2_ros"), "rviz", "track.rviz"])
     mapped = {
         "/camera/image_raw": topics["image"].removesuffix("/compressed"),
-        "/camera/depth/image_raw": topics.get("depth"),
+        "/camera/depth/image_raw": topics.get("depth", "").removesuffix("/compressedDepth"),
         "/camera/depth/camera_info": topics["camera_info"],
         **{f"/sam2/{name}": f"{node}/{name}" for name in ("overlay", "points", "markers")},
     }

@@ -242,7 +242,13 @@ class Refining:
             end = min(self.steps, step - step % self.part.round + self.part.round)
             clips = range(self.part.first + step, self.part.first + end)
             yield from DataLoader(
-                self.found, None, sampler=clips, num_workers=2, prefetch_factor=8, worker_init_fn=_alone
+                self.found,
+                None,
+                sampler=clips,
+                num_workers=2,
+                prefetch_factor=8,
+                worker_init_fn=_alone,
+                multiprocessing_context="fork",  # from Python 3.14 on the network would be sent, tensor by tensor
             )
             step = end
 

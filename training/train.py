@@ -268,7 +268,14 @@ class Training:
     def _batches(self, stage: Stage) -> Iterator[list[Tensor]]:
         clips = Clips(self.bank, stage, self.config.search_context, self.seed, first=self.stage * 10**7)
         order = range(self.step * stage.clips + self.rank, stage.steps * stage.clips, self.ranks)
-        loader = DataLoader(clips, stage.clips // self.ranks, sampler=order, num_workers=1, prefetch_factor=6)
+        loader = DataLoader(
+            clips,
+            stage.clips // self.ranks,
+            sampler=order,
+            num_workers=1,
+            prefetch_factor=6,
+            multiprocessing_context="fork",  # from Python 3.14 on the bank would be sent to each
+        )
         for batch in loader:
             yield [tensor.flatten(0, 1) for tensor in batch]
 

@@ -14,9 +14,9 @@ from sam2_ros.tracking import Tracker
 
 from .camera_info import is_rectified
 from .click_input import ClickInput
-from .compressed import SUFFIX
+from .compressed import SUFFIX, ImageMessage, subscribed
 from .diagnostics import Diagnostics, make_publisher
-from .image_input import ImageInput, ImageMessage
+from .image_input import ImageInput
 from .parameters import ParameterError, Parameters
 from .publishers import Publishers
 from .report import Counts, Reporter
@@ -59,7 +59,7 @@ class Camera:
         space = Space(
             rectified,
             names["camera_info"],
-            names.get("depth"),
+            subscribed(names["depth"], parameters.depth_transport)[0] if parameters.depth else None,
             parameters.depth_tolerance,
             parameters.depth_wait,
             self._complain_of_depth,
@@ -102,7 +102,8 @@ class Camera:
         transport = self._parameters.image_transport
         images = ImageInput(node, self._topic("image"), transport, reliability, group, offer, logger)
         self._inputs.append(images)  # each at once, so that it is stopped if the next one fails
-        self._inputs.append(SpaceInput(node, stream.space, reliability, self._space_group, logger, self._topic("")))
+        transport, group = self._parameters.depth_transport, self._space_group
+        self._inputs.append(SpaceInput(node, self._topic(""), transport, reliability, group, stream.space, logger))
 
         def count() -> Counts:
             return replace(stream.counts, dropped=slot.dropped, unlocated=stream.space.unlocated.images)

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import array
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from .images import BadImageMessage
 
+ImageMessage: TypeAlias = Image | CompressedImage
+
 SUFFIX = "/compressed"
 """Of the topics that image_transport names after a raw image's."""
+_SUFFIXES = (SUFFIX, "/compressedDepth")
 
 _QUALITY = 85  # of JPEG, 0 to 100
 # As the file has it, however a viewer would turn it: camera_info and depth speak of the sensor's own rows.
 _AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+
+
+def subscribed(topic: str, transport: str) -> tuple[str, type[ImageMessage]]:
+    """The topic of what a transport, raw among them, makes of the images of a topic, and its type.
+
+    A topic that has a transport's suffix stays as it is. As image_transport does, the suffix comes after remapping: who
+    remaps the raw topic has remapped this one too.
+    """
+    if topic.endswith(_SUFFIXES):
+        return topic, CompressedImage
+    return (topic, Image) if transport == "raw" else (f"{topic}/{transport}", CompressedImage)
 
 
 def decode(message: CompressedImage) -> NDArray[np.uint8]:

@@ -6,11 +6,13 @@ import threading
 from collections import deque
 
 import numpy as np
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
 from sam2_ros.geometry.depth import DepthImage
 
+from . import compressed_depth
+from .compressed import ImageMessage
 from .images import BadImageMessage, to_array
 from .messages import to_nanoseconds
 
@@ -24,29 +26,31 @@ class NoDepth(ValueError):
     """There is no depth for an image; the message says why."""
 
 
-def to_depth_image(message: Image, header: Header, height: int, width: int) -> DepthImage:
+def to_depth_image(message: ImageMessage, header: Header, height: int, width: int) -> DepthImage:
     """A depth image that is registered to the image with this header and size, not copied. Raises NoDepth.
 
     16UC1 is in millimetres and 32FC1 in metres, as REP 118 has it.
     """
-    unit = _METRES.get(message.encoding)
+    compressed = isinstance(message, CompressedImage)
+    encoding = message.format.partition(";")[0].strip() if compressed else message.encoding
+    unit = _METRES.get(encoding)
     if unit is None:
-        raise NoDepth(f"the depth image's encoding is {message.encoding!r}; it must be 16UC1 or 32FC1")
+        raise NoDepth(f"the depth image's encoding is {encoding!r}; it must be 16UC1 or 32FC1")
     if message.header.frame_id != header.frame_id:
         raise NoDepth(
             f"the depth image is in the frame {message.header.frame_id!r} and the image in {header.frame_id!r}; the "
             "camera must be set to register depth to its colour image"
         )
-    if (message.height, message.width) != (height, width):
-        raise NoDepth(
-            f"the depth image has {message.width}x{message.height} pixels and the image {width}x{height}; the camera "
-            "must be set to register depth to its colour image"
-        )
     try:
-        pixels = to_array(message)
+        pixels = compressed_depth.decode(message) if compressed else to_array(message)
     except BadImageMessage as error:
         raise NoDepth(f"of the depth image: {error}") from error
-    if message.encoding == "32FC1":
+    if pixels.shape != (height, width):
+        raise NoDepth(
+            f"the depth image has {pixels.shape[1]}x{pixels.shape[0]} pixels and the image {width}x{height}; the "
+            "camera must be set to register depth to its colour image"
+        )
+    if encoding == "32FC1":
         return DepthImage(np.asarray(pixels, np.float32), unit)
     return DepthImage(np.asarray(pixels, np.uint16), unit)
 
@@ -65,12 +69,12 @@ class DepthMatcher:
         self._topic = topic
         self._patience = patience
         self._tolerance = round(1e9 * tolerance)
-        self._newest: deque[Image] = deque(maxlen=_KEPT)
-        self._matches: dict[int, Image | None] = {}  # by the stamps that are waited for
+        self._newest: deque[ImageMessage] = deque(maxlen=_KEPT)
+        self._matches: dict[int, ImageMessage | None] = {}  # by the stamps that are waited for
         self._in_vain = 0
         self._arrival = threading.Condition()
 
-    def put(self, message: Image) -> None:
+    def put(self, message: ImageMessage) -> None:
         """Takes a depth image that has come."""
         with self._arrival:
             self._newest.append(message)
@@ -85,7 +89,7 @@ class DepthMatcher:
         with self._arrival:
             self._want(stamp)
 
-    def take(self, stamp: int) -> Image:
+    def take(self, stamp: int) -> ImageMessage:
         """The depth image for this stamp; waits a moment if it may still come. Raises NoDepth.
 
         Where depth has stopped nothing is waited for, so that tracking is not slower for it, until it begins again. How
@@ -110,8 +114,8 @@ class DepthMatcher:
         for message in self._newest:
             self._consider(message, stamp)
 
-    def _consider(self, message: Image, stamp: int) -> None:
-        def distance(image: Image) -> int:
+    def _consider(self, message: ImageMessage, stamp: int) -> None:
+        def distance(image: ImageMessage) -> int:
             return abs(to_nanoseconds(image.header.stamp) - stamp)
 
         match = self._matches[stamp]

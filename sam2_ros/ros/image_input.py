@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
 
 from rclpy.callback_groups import CallbackGroup
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CompressedImage, Image
 
 from sam2_ros.transport import SETTING
 
-from .compressed import SUFFIX
+from .compressed import ImageMessage, subscribed
 from .mismatch import say_mismatch
-
-ImageMessage: TypeAlias = Image | CompressedImage
 
 
 class ImageInput:
@@ -35,11 +31,7 @@ class ImageInput:
         """topic: of the raw images, to be resolved. transport: raw or compressed. take: called with each message."""
         self._node = node
         self._reliability = reliability
-        name = node.resolve_topic_name(topic)
-        compressed = transport == "compressed" or name.endswith(SUFFIX)
-        # As image_transport does, after remapping: who remaps the raw topic has remapped this one too.
-        self.topic = name if not compressed or name.endswith(SUFFIX) else name + SUFFIX
-        self.kind: type[ImageMessage] = CompressedImage if compressed else Image
+        self.topic, self.kind = subscribed(node.resolve_topic_name(topic), transport)
         self._subscription = node.create_subscription(
             self.kind,
             self.topic,

@@ -20,7 +20,7 @@ from sam2_ros.tracking import Tracker, track_together
 
 from . import parameters as node_parameters
 from .camera import Camera
-from .image_input import ImageMessage
+from .compressed import ImageMessage
 from .loading import free_device_memory, load_trackers
 from .parameters import Parameters
 from .services import CallRefused, Services

@@ -114,6 +114,11 @@ class Parameters:
     depth: bool = _parameter(
         False, "say where objects are in space, by a depth image that is registered to each image, and camera_info"
     )
+    depth_transport: str = _parameter(
+        "raw",
+        "how depth comes: raw, or in <depth>/compressedDepth or <depth>/compressed; a topic that ends so is taken so",
+        choices=("raw", "compressedDepth", "compressed"),
+    )
     depth_tolerance: float = _parameter(
         0.02, "seconds that the stamps of an image and of its depth image may be apart", (0.0, 1.0)
     )

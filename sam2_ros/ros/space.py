@@ -11,7 +11,7 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from sam2_ros.geometry.camera import BadCamera, Pinhole
@@ -21,6 +21,7 @@ from sam2_ros.geometry.places import Place, locate
 from sam2_ros.tracking import State, Tracks
 
 from .camera_info import to_pinhole
+from .compressed import ImageMessage, subscribed
 from .depth import DepthMatcher, NoDepth, to_depth_image
 from .messages import to_nanoseconds
 from .mismatch import say_mismatch
@@ -73,7 +74,7 @@ class Space:
     def put_info(self, message: CameraInfo) -> None:
         self._info = message
 
-    def put_depth(self, message: Image) -> None:
+    def put_depth(self, message: ImageMessage) -> None:
         if self._depths is not None:
             self._depths.put(message)
 
@@ -142,26 +143,31 @@ class SpaceInput:
     def __init__(
         self,
         node: Node,
-        space: Space,
+        prefix: str,
+        transport: str,
         reliability: ReliabilityPolicy,
         group: CallbackGroup,
+        space: Space,
         logger: RcutilsLogger,
-        prefix: str = "",
     ) -> None:
-        """prefix: comes before the topics' names. Publishers that do not fit are said."""
+        """prefix: comes before the topics' names. transport: of depth. Publishers that do not fit are said."""
         self._node = node
         self._subscriptions: list[Subscription] = []
 
-        def subscribe(kind: type, name: str, take: Callable[..., None]) -> None:
+        def subscribe(topic: str, kind: type, take: Callable[..., None]) -> None:
             quality = QoSProfile(depth=5, reliability=reliability)
-            events = say_mismatch(node.resolve_topic_name(name), reliability, logger)
+            events = say_mismatch(topic, reliability, logger)
             self._subscriptions.append(
-                node.create_subscription(kind, name, take, quality, callback_group=group, event_callbacks=events)
+                node.create_subscription(kind, topic, take, quality, callback_group=group, event_callbacks=events)
             )
 
-        subscribe(CameraInfo, f"{prefix}camera_info", space.put_info)
-        if space.depth_asked:
-            subscribe(Image, f"{prefix}depth", space.put_depth)
+        try:
+            subscribe(node.resolve_topic_name(f"{prefix}camera_info"), CameraInfo, space.put_info)
+            if space.depth_asked:
+                subscribe(*subscribed(node.resolve_topic_name(f"{prefix}depth"), transport), space.put_depth)
+        except Exception:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         for subscription in self._subscriptions:

@@ -20,8 +20,7 @@ from sam2_ros.geometry.places import Place
 from sam2_ros.tracking import BadPrompt, NoImage, Readings, StampUnavailable, Tracker, Tracks
 
 from .clicks import Clicks
-from .compressed import decode
-from .image_input import ImageMessage
+from .compressed import ImageMessage, decode
 from .images import BadImageMessage, to_rgb
 from .messages import PromptCall, to_nanoseconds, to_time
 from .publishers import Publishers

@@ -12,7 +12,7 @@ from std_msgs.msg import Header
 
 from sam2_ros.tracking import Tracker, TrackerError, Tracks, track_together
 
-from .image_input import ImageMessage
+from .compressed import ImageMessage
 from .messages import to_nanoseconds
 from .stream import Stream
 

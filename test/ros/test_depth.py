@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import array
 import threading
 import time
 
+import cv2
 import numpy as np
 import pytest
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from sam2_ros.ros.depth import DepthMatcher, NoDepth, to_depth_image
@@ -35,12 +37,36 @@ def test_millimetres_and_metres() -> None:
     np.testing.assert_allclose(_metres(metres), 1.5)
 
 
+def _compressed(format: str) -> CompressedImage:
+    message = CompressedImage(header=_header(), format=format)
+    message.data = array.array("B", bytes(12) + cv2.imencode(".png", np.full((4, 6), 1500, np.uint16))[1].tobytes())
+    return message
+
+
+def test_compressed_millimetres() -> None:
+    np.testing.assert_allclose(_metres(_compressed("16UC1; compressedDepth png")), 1.5)
+
+
+def test_compressed_colour_is_no_depth() -> None:
+    with pytest.raises(NoDepth, match="the depth image's encoding is 'rgb8'; it must be 16UC1 or 32FC1"):
+        _metres(_compressed("rgb8; jpeg compressed bgr8"))
+
+
+def test_compressed_depth_of_another_size_is_refused() -> None:
+    with pytest.raises(NoDepth, match="the depth image has 6x4 pixels and the image 8x4; the camera must be set"):
+        to_depth_image(_compressed("16UC1; compressedDepth png"), _header(), 4, 8)
+
+
 def test_rows_may_be_padded_and_bytes_in_the_other_order() -> None:
     message = _depth()
     pixels = np.full((4, 8), 1500, ">u2")
     message.step, message.is_bigendian, message.data = 16, 1, pixels.tobytes()
 
     np.testing.assert_allclose(_metres(message), 1.5)
+
+
+def _without_a_row(message: Image) -> None:
+    message.height, message.data = 3, message.data[:36]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +77,7 @@ def test_rows_may_be_padded_and_bytes_in_the_other_order() -> None:
             lambda message: setattr(message.header, "frame_id", "depth_frame"),
             "in the frame 'depth_frame' and the image in 'camera_optical_frame'; the camera must be set to register",
         ),
-        (lambda message: setattr(message, "height", 3), "has 6x3 pixels and the image 6x4; the camera must be set"),
+        (_without_a_row, "has 6x3 pixels and the image 6x4; the camera must be set"),
         (lambda message: setattr(message, "step", 5), "of the depth image: the image's step is 5 bytes"),
         (lambda message: setattr(message, "data", message.data[:-2]), "of the depth image: the image has 46 bytes"),
     ],

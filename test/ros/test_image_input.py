@@ -46,6 +46,8 @@ def _input(node: Any, reliability: Any = BEST_EFFORT, *, name: str = "image", tr
         ("image", "compressed", ("CompressedImage", "/camera/image/compressed")),
         ("image/compressed", "raw", ("CompressedImage", "/camera/image/compressed")),
         ("image/compressed", "compressed", ("CompressedImage", "/camera/image/compressed")),
+        ("depth", "compressedDepth", ("CompressedImage", "/camera/depth/compressedDepth")),
+        ("depth/compressedDepth", "raw", ("CompressedImage", "/camera/depth/compressedDepth")),
     ],
 )
 def test_the_topic_that_is_listened_to(name: str, transport: str, subscribed: tuple[str, str]) -> None:
