@@ -10,7 +10,9 @@ import os
 from pathlib import Path
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction, SetEnvironmentVariable
+from launch.events import matches_action
+from launch.events.process import ShutdownProcess
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
@@ -68,9 +70,8 @@ def _nodes(context: LaunchContext) -> list[Node]:
     cameras = [name.strip() for name in given["cameras"].split(",") if name.strip()] or [""]
     _check(context, given, cameras)
     topics = {camera: _topics(given, camera) for camera in cameras}
-    nodes = [_node(given, topics)]
-    if _has_page(given["page"]):
-        nodes.append(_page(given))
+    pages = [_page(given)] if _has_page(given["page"]) else []
+    nodes = [_node(given, topics, pages), *pages]
     if _is_true("rviz", given["rviz"]):
         nodes.append(_rviz(given, cameras[0], topics[cameras[0]]))
     return nodes
@@ -123,8 +124,13 @@ def _check_names(given: dict[str, str], cameras: list[str]) -> None:
             )
 
 
-def _node(given: dict[str, str], topics: dict[str, dict[str, str]]) -> Node:
-    """The node. Arguments that were given come after the file of parameters, and so win over it."""
+def _node(given: dict[str, str], topics: dict[str, dict[str, str]], pages: list[Node]) -> Node:
+    """The node. Arguments that were given come after the file of parameters, and so win over it.
+
+    pages: end with it, unless it starts again. What else has been launched beside them goes on.
+    """
+    respawn = _is_true("respawn", given["respawn"])
+    ends = [EmitEvent(event=ShutdownProcess(process_matcher=matches_action(page))) for page in pages]
     wins: dict[str, object] = {name: given[name] for name in ("model", "device") if given[name]}
     if given["rate"]:
         wins["target_rate"] = _number("rate", given["rate"])
@@ -144,8 +150,9 @@ def _node(given: dict[str, str], topics: dict[str, dict[str, str]]) -> Node:
             for camera, names in topics.items()
             for name, topic in names.items()
         ],
-        respawn=_is_true("respawn", given["respawn"]),
+        respawn=respawn,
         respawn_delay=2.0,
+        on_exit=None if respawn else ends,
         output="screen",
         emulate_tty=True,
     )

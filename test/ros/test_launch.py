@@ -253,7 +253,9 @@ def test_every_topic_of_the_layout_is_mapped_to_one_that_there_is(nodes: Any) ->
     }
 
 
-def test_it_runs_again_after_it_was_killed_and_ends_in_order(load: Any, run: Any, until: Any, tmp_path: Path) -> None:
+@pytest.fixture
+def launch(load: Any, run: Any, tmp_path: Path) -> Callable[..., Any]:
+    """Launches track.launch.py with such arguments, in a process of its own."""
     packages = pytest.importorskip("ament_index_python.packages")
     try:
         packages.get_package_prefix("sam2_ros")
@@ -261,8 +263,19 @@ def test_it_runs_again_after_it_was_killed_and_ends_in_order(load: Any, run: Any
         pytest.skip("the package sam2_ros is not installed where launch looks for it")
     program = tmp_path / "run.py"
     program.write_text(RUN)
+    return lambda *arguments: run(str(program), str(TRACK), *arguments)
 
-    launched = run(str(program), str(TRACK), "image:=/other/image", "namespace:=robot", "respawn:=true")
+
+def test_the_page_ends_with_the_node(launch: Any) -> None:
+    launched = launch("page:=localhost:0", "model:=no_such_model")
+
+    launched.wait()
+    assert "no_such_model" in launched.output
+    assert "[page-2]: process has finished cleanly" in launched.output
+
+
+def test_it_runs_again_after_it_was_killed_and_ends_in_order(launch: Any, until: Any) -> None:
+    launched = launch("image:=/other/image", "namespace:=robot", "respawn:=true")
 
     ready = "[robot.sam2]: waiting for images on /other/image"
     launched.wait_for(ready)

@@ -51,6 +51,9 @@ def test_a_signal_ends_it_and_what_it_started(clip: Path, tmp_path: Path, sign: 
     (["--video", "clip.mp4", "--box", "1,2,3"], "--box 1,2,3: four numbers"),
     (["--video", "clip.mp4", "--box", "5,1,4,3"], "x0 must be below x1"),
     (["--video", "clip.mp4", "--box", "1,2,3,4"], "clip.mp4 does not exist"),
+    (["--page", "--box", "1,2,3,4"], "--page and --box do not go together: on the page you draw the box"),
+    (["--page", "--output", "x"], "--page and --output do not go together: the page is there until Ctrl-C"),
+    (["--page", "--seconds", "5"], "--page and --seconds do not go together"),
     (["--seconds", "0"], "must be above 0"),
     (["--output", __file__], f"--output {__file__} cannot be written to: File exists"),
 ])  # fmt: skip
