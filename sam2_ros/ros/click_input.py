@@ -12,6 +12,7 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
 
 from sam2_ros.tracking import TrackerError
 
@@ -63,10 +64,15 @@ class ClickInput:
             (Point, f"{image_topic}_mouse_left", self._on_bare_pixel),
             (Point, f"{base}/overlay_mouse_left", self._on_bare_pixel),
         )
-        self._subscriptions = [
-            node.create_subscription(kind, topic, handler, quality, callback_group=group)
-            for kind, topic, handler in topics
-        ]
+        self._subscriptions: list[Subscription] = []
+        try:
+            for kind, topic, handler in topics:
+                self._subscriptions.append(
+                    node.create_subscription(kind, topic, handler, quality, callback_group=group)
+                )
+        except Exception:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """Unsubscribes."""
