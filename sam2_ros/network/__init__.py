@@ -2,7 +2,7 @@
 
 from .checkpoint import CheckpointError, fingerprint, load_network, weights_path
 from .config import Sam2Config
-from .device import DeviceError, find_device, find_dtype, use_threads
+from .device import DeviceError, describe_device, find_device, find_dtype, use_threads, why_no_gpu
 from .mask_decoder import Answer
 from .sam2 import NO_OBJECT, Choice, Features, Memory, Sam2, enlarge, overlap, shrink
 
@@ -16,6 +16,7 @@ __all__ = [
     "Memory",
     "Sam2",
     "Sam2Config",
+    "describe_device",
     "enlarge",
     "find_device",
     "find_dtype",
@@ -25,4 +26,5 @@ __all__ = [
     "shrink",
     "use_threads",
     "weights_path",
+    "why_no_gpu",
 ]

@@ -36,6 +36,23 @@ def find_device(name: str, asked_by: str = "--device") -> torch.device:
     return device
 
 
+def describe_device(device: torch.device) -> str:
+    """For people: the GPU by its name, or how many threads of the CPU."""
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)} ({device})"
+    threads = torch.get_num_threads()
+    return f"the CPU, {threads} {'thread' if threads == 1 else 'threads'}"
+
+
+def why_no_gpu() -> str:
+    """What PyTorch says where it finds no GPU."""
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError) as error:  # the latter from a PyTorch without CUDA
+        return str(error).partition(". ")[0]
+    return "there is none"
+
+
 def find_dtype(name: str) -> torch.dtype | None:
     """The type of a name: float32, bfloat16, or None for auto, which is the quicker of both to `load_network`."""
     return None if name == "auto" else {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]

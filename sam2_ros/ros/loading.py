@@ -16,7 +16,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sam2_ros.network import Sam2, find_device, find_dtype, load_network, use_threads, weights_path
+from sam2_ros.network import (
+    Sam2,
+    describe_device,
+    find_device,
+    find_dtype,
+    load_network,
+    use_threads,
+    weights_path,
+    why_no_gpu,
+)
 from sam2_ros.tracking import Prompt, Tracker, track_together, warm_up
 
 from .budget import choose, sizes
@@ -60,6 +69,7 @@ def _load_trackers(parameters: Parameters) -> list[Tracker]:
         parameters = _within_budget(parameters, load)
         free_device_memory()  # of what was tried
     network = load(parameters.model)
+    _say_where(network, parameters)
     if parameters.compile:
         _log.info("compiling the network, which may take a minute or two the first time")
         network.compile_parts()
@@ -76,6 +86,22 @@ def _load_trackers(parameters: Parameters) -> list[Tracker]:
             "compiler, on a GPU Triton, or set compile to false"
         ) from error
     return [_tracker(network, parameters) for _ in parameters.cameras]
+
+
+def _say_where(network: Sam2, parameters: Parameters) -> None:
+    dtype, size = str(network.dtype).removeprefix("torch."), parameters.image_size or network.config.image_size
+    _log.info(
+        "PyTorch %s computes %s in %s at %d pixels on %s",
+        torch.__version__, parameters.model, dtype, size, describe_device(network.device),
+    )  # fmt: skip
+    # Whoever asked for a rate knows what it takes, and nano is made for a CPU.
+    gpu_wanted = parameters.device == "auto" and not parameters.target_rate and not network.config.search_context
+    if gpu_wanted and network.device.type == "cpu":
+        _log.warning(
+            "%s computes on the CPU, which is slow, because PyTorch finds no GPU (%s); if that is meant, set device "
+            "to cpu, otherwise install PyTorch with CUDA, or take nano",
+            parameters.model, why_no_gpu(),
+        )  # fmt: skip
 
 
 def _out_of_memory(error: BaseException | None) -> str | None:

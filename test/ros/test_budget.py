@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import resource
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,7 +94,7 @@ def test_a_size_that_has_no_room_is_passed_over(caplog: pytest.LogCaptureFixture
         patch.setattr(loading, "sizes", lambda _: [2048, 64])
         load_trackers(asked)
     assert caplog.messages[0].startswith("nano at 2048 pixels needs more memory than there is")
-    assert caplog.messages[-1].startswith("chosen for 0.1 images a second: nano at 64 pixels")
+    assert caplog.messages[-2].startswith("chosen for 0.1 images a second: nano at 64 pixels")
 
 
 @pytest.fixture
@@ -105,7 +107,7 @@ def test_nano_is_what_there_is_without_other_weights(caplog: pytest.LogCaptureFi
     with caplog.at_level(logging.INFO, "sam2_ros"):
         (tracker,) = load_trackers(Parameters(model="auto", target_rate=0.1, capacity=2))
     assert tracker.capacity == 2
-    assert caplog.messages[-1].startswith("chosen for 0.1 images a second: nano at ")
+    assert caplog.messages[-2].startswith("chosen for 0.1 images a second: nano at ")
 
 
 @pytest.mark.usefixtures("weights_nowhere")
@@ -139,3 +141,24 @@ def test_every_parameter_of_the_tracker_reaches_it(monkeypatch: pytest.MonkeyPat
     network: Any = None
     loading._tracker(network, parameters)
     assert given == {name: getattr(parameters, name) for name in given} and len(given) == 10
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize(
+    ("asked", "warned"),
+    [({}, True), ({"device": "cpu"}, False), ({"target_rate": 0.1}, False), ({"model": "nano"}, False)],
+)
+def test_a_model_for_a_gpu_that_computes_on_the_cpu_is_said(
+    asked: dict[str, Any], warned: bool, checkpoint: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "sam2_ros"):
+        load_trackers(Parameters(**{"model": str(checkpoint), "image_size": 64, "capacity": 1, **asked}))
+
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) == warned
+    where = next(line for line in caplog.messages if line.startswith(f"PyTorch {torch.__version__} computes "))
+    assert re.search(r" in float32 at 64 pixels on the CPU, \d+ threads?$", where)
+    if warned:
+        reason = "computes on the CPU, which is slow, because PyTorch finds no GPU ("
+        assert warnings[0].startswith(f"{checkpoint} {reason}")
+        assert "Torch not compiled with CUDA enabled" in warnings[0] or "NVIDIA" in warnings[0]
