@@ -130,7 +130,7 @@ def _node(given: dict[str, str], topics: dict[str, dict[str, str]], pages: list[
     pages: end with it, unless it starts again. What else has been launched beside them goes on.
     """
     respawn = _is_true("respawn", given["respawn"])
-    ends = [EmitEvent(event=ShutdownProcess(process_matcher=matches_action(page))) for page in pages]
+    ends = [] if respawn else [EmitEvent(event=ShutdownProcess(process_matcher=matches_action(page))) for page in pages]
     wins: dict[str, object] = {name: given[name] for name in ("model", "device") if given[name]}
     if given["rate"]:
         wins["target_rate"] = _number("rate", given["rate"])
@@ -152,7 +152,7 @@ def _node(given: dict[str, str], topics: dict[str, dict[str, str]], pages: list[
         ],
         respawn=respawn,
         respawn_delay=2.0,
-        on_exit=None if respawn else ends,
+        on_exit=ends or None,  # an empty list is an error inside launch, when it is too late
         output="screen",
         emulate_tty=True,
     )

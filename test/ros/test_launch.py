@@ -266,12 +266,14 @@ def launch(load: Any, run: Any, tmp_path: Path) -> Callable[..., Any]:
     return lambda *arguments: run(str(program), str(TRACK), *arguments)
 
 
-def test_the_page_ends_with_the_node(launch: Any) -> None:
-    launched = launch("page:=localhost:0", "model:=no_such_model")
+@pytest.mark.parametrize("page", ["localhost:0", "false"])
+def test_all_ends_with_the_node(launch: Any, page: str) -> None:
+    launched = launch(f"page:={page}", "model:=no_such_model")
 
     launched.wait()
-    assert "no_such_model" in launched.output
-    assert "[page-2]: process has finished cleanly" in launched.output
+    assert "'no_such_model' is neither a file nor the name of a model" in launched.output
+    assert ("[page-2]: process has finished cleanly" in launched.output) == (page != "false")
+    assert "Caught exception" not in launched.output
 
 
 def test_it_runs_again_after_it_was_killed_and_ends_in_order(launch: Any, until: Any) -> None:
