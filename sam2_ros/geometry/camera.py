@@ -96,10 +96,10 @@ class Pinhole:
 
         The formula of a lens folds back what is far outside its view, so that it would lie in the image: NaN too.
         """
-        points = np.asarray(points, np.float64).reshape(-1, 3)
-        depths = points[:, 2:]
+        metres = np.asarray(points, np.float64).reshape(-1, 3)
+        depths = metres[:, 2:]
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            rays = np.where(depths > 0, points[:, :2] / depths, np.nan)
+            rays = np.where(depths > 0, metres[:, :2] / depths, np.nan)
         if self._is_pinhole:
             return rays * (self.fx, self.fy) + (self.cx, self.cy)
         pixels = self._distort(rays) * (self.fx, self.fy) + (self.cx, self.cy)
@@ -110,13 +110,13 @@ class Pinhole:
 
     def rays(self, pixels: NDArray[np.floating[Any]]) -> Floats:
         """(N, 2) pixels x y to (N, 2): x and y of the point at depth 1 that each shows, NaN if none."""
-        pixels = np.asarray(pixels, np.float64).reshape(-1, 2)
-        seen = (pixels - (self.cx, self.cy)) / (self.fx, self.fy)
-        if self._is_pinhole or not len(pixels):
+        places = np.asarray(pixels, np.float64).reshape(-1, 2)
+        seen = (places - (self.cx, self.cy)) / (self.fx, self.fy)
+        if self._is_pinhole or not len(places):
             return seen
         rays = seen.copy()
         if self.model == "equidistant":  # near a right angle to the axis the steps below are too short by far
-            given = cv2.fisheye.undistortPoints(pixels[:, None], self.matrix, np.array(self.distortion))
+            given = cv2.fisheye.undistortPoints(places[:, None], self.matrix, np.array(self.distortion))
             rays = np.asarray(given, np.float64).reshape(-1, 2)
         # A lens may be so strong that a step leads past the ray, or further away than before: then shorter ones follow.
         with np.errstate(over="ignore", invalid="ignore"):

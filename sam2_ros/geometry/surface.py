@@ -176,7 +176,7 @@ def _parts(window: Window, core: Mask, allowed: Mask, jump: NDArray[np.float32],
     smooth = allowed & (step < jump)
     count, labels = cv2.connectedComponents(smooth.view(np.uint8), connectivity=4)
     pixels = np.flatnonzero(smooth)
-    parts, depths = labels.ravel()[pixels], window.depth.ravel()[pixels]
+    parts, depths = np.asarray(labels.ravel()[pixels], np.int32), window.depth.ravel()[pixels]
     cores = np.bincount(parts, weights=core.ravel()[pixels], minlength=count)
     if not cores.any():
         raise NotLocated("depth is so rough on the object that no part of a surface is found")

@@ -54,7 +54,7 @@ def _curves(axes: Axes, name: str, curve: Curve) -> None:
     times = curve.seconds
     hidden = curve.share < LEAST_SHARE
     if hidden.any():
-        axes.fill_between(times, 0, 1.05, where=hidden, step="mid", color=GREY, alpha=0.5, lw=0,
+        axes.fill_between(times, 0, 1.05, where=hidden.tolist(), step="mid", color=GREY, alpha=0.5, lw=0,
                           label=f"less than {LEAST_SHARE:.0%} in view")  # fmt: skip
     if np.isfinite(curve.share).any():
         axes.plot(times, curve.iou, color=BLUE, lw=1.8, label=f"box IoU, mean {curve.mean_iou:.2f}")
