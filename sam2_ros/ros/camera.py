@@ -98,12 +98,12 @@ class Camera:
         if stream is None:
             raise RuntimeError(f"the camera {self.name!r} is activated before it is configured")
         node, logger, group = self._node, self._logger, self._image_group
-        reliability = ReliabilityPolicy[self._parameters.reliability.upper()]
-        transport = self._parameters.image_transport
-        images = ImageInput(node, self._topic("image"), transport, reliability, group, offer, logger)
+        given, reliability = self._parameters, ReliabilityPolicy[self._parameters.reliability.upper()]
+        images = ImageInput(node, self._topic("image"), given.image_transport, reliability, group, offer, logger)
         self._inputs.append(images)  # each at once, so that it is stopped if the next one fails
-        transport, group = self._parameters.depth_transport, self._space_group
-        self._inputs.append(SpaceInput(node, self._topic(""), transport, reliability, group, stream.space, logger))
+        prefix, transport = self._topic(""), given.depth_transport
+        space = SpaceInput(node, prefix, transport, reliability, self._space_group, stream.space, logger)
+        self._inputs.append(space)
 
         def count() -> Counts:
             return replace(stream.counts, dropped=slot.dropped, unlocated=stream.space.unlocated.images)
