@@ -80,10 +80,15 @@ def _nodes(context: LaunchContext) -> list[Node]:
 def _topics(given: dict[str, str], camera: str) -> dict[str, str]:
     """What the node calls a camera's topics, to what they are called here."""
     image = given["image"]
-    raw = image.removesuffix("/compressed")
+    raw = _raw(image)
     beside = raw[: raw.rfind("/") + 1]
     topics = {"image": image, "camera_info": given["camera_info"] or f"{beside}camera_info", "depth": given["depth"]}
     return {name: topic.replace("{camera}", camera) for name, topic in topics.items() if topic}
+
+
+def _raw(topic: str) -> str:
+    """Without what image_transport adds to it."""
+    return topic.removesuffix("/compressed").removesuffix("/compressedDepth")
 
 
 def _check(context: LaunchContext, given: dict[str, str], cameras: list[str]) -> None:
@@ -189,8 +194,8 @@ def _rviz(given: dict[str, str], camera: str, topics: dict[str, str]) -> Node:
     node = "/".join(part for part in (_name(given), camera) if part)
     layout = PathJoinSubstitution([FindPackageShare("sam2_ros"), "rviz", "track.rviz"])
     mapped = {
-        "/camera/image_raw": topics["image"].removesuffix("/compressed"),
-        "/camera/depth/image_raw": topics.get("depth", "").removesuffix("/compressedDepth"),
+        "/camera/image_raw": _raw(topics["image"]),
+        "/camera/depth/image_raw": _raw(topics.get("depth", "")),
         "/camera/depth/camera_info": topics["camera_info"],
         **{f"/sam2/{name}": f"{node}/{name}" for name in ("overlay", "points", "markers")},
     }

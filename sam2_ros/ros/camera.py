@@ -14,7 +14,7 @@ from sam2_ros.tracking import Tracker
 
 from .camera_info import is_rectified
 from .click_input import ClickInput
-from .compressed import SUFFIX, ImageMessage, subscribed
+from .compressed import SUFFIX, ImageMessage, transported
 from .diagnostics import Diagnostics, make_publisher
 from .image_input import ImageInput
 from .parameters import ParameterError, Parameters
@@ -59,7 +59,7 @@ class Camera:
         space = Space(
             rectified,
             names["camera_info"],
-            subscribed(names["depth"], parameters.depth_transport)[0] if parameters.depth else None,
+            transported(names["depth"], parameters.depth_transport) if parameters.depth else None,
             parameters.depth_tolerance,
             parameters.depth_wait,
             self._complain_of_depth,
@@ -98,12 +98,11 @@ class Camera:
         if stream is None:
             raise RuntimeError(f"the camera {self.name!r} is activated before it is configured")
         node, logger, group = self._node, self._logger, self._image_group
-        given, reliability = self._parameters, ReliabilityPolicy[self._parameters.reliability.upper()]
-        images = ImageInput(node, self._topic("image"), given.image_transport, reliability, group, offer, logger)
+        reliability = ReliabilityPolicy[self._parameters.reliability.upper()]
+        transport = self._parameters.image_transport
+        images = ImageInput(node, self._topic("image"), transport, reliability, group, offer, logger)
         self._inputs.append(images)  # each at once, so that it is stopped if the next one fails
-        prefix, transport = self._topic(""), given.depth_transport
-        space = SpaceInput(node, prefix, transport, reliability, self._space_group, stream.space, logger)
-        self._inputs.append(space)
+        self._inputs.append(SpaceInput(node, stream.space, reliability, self._space_group, logger))
 
         def count() -> Counts:
             return replace(stream.counts, dropped=slot.dropped, unlocated=stream.space.unlocated.images)

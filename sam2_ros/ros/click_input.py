@@ -12,7 +12,6 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from rclpy.subscription import Subscription
 
 from sam2_ros.tracking import TrackerError
 
@@ -20,6 +19,7 @@ from .clicks import ClickRefused, PixelClick, PointClick
 from .log import Bounded
 from .messages import to_nanoseconds
 from .stream import Stream
+from .subscriptions import Subscriptions
 from .transforms import TransformBuffer
 from .worker import NoAnswer, Tell
 
@@ -27,7 +27,7 @@ _WAITING = 20
 """Clicks that may wait for the tracker; a person makes no more, and what sends more is no person."""
 
 
-class ClickInput:
+class ClickInput(Subscriptions):
     """Subscribes a stream's clicks to their topics.
 
     /clicked_point, a point in space in any frame; <image>/mouse_click and ~/mouse_click, pixels of the image of that
@@ -48,7 +48,6 @@ class ClickInput:
         """tell: has the worker do something, without waiting. image_topic: of the camera's raw images. transforms: from
         the frames of clicks to the camera's. base: of the node's own topics.
         """
-        self._node = node
         self._tell_worker = tell
         self._logger = logger
         self._warn = Bounded(logger.warning)
@@ -64,21 +63,13 @@ class ClickInput:
             (Point, f"{image_topic}_mouse_left", self._on_bare_pixel),
             (Point, f"{base}/overlay_mouse_left", self._on_bare_pixel),
         )
-        self._subscriptions: list[Subscription] = []
-        try:
-            for kind, topic, handler in topics:
-                self._subscriptions.append(
-                    node.create_subscription(kind, topic, handler, quality, callback_group=group)
-                )
-        except Exception:
-            self.stop()
-            raise
-
-    def stop(self) -> None:
-        """Unsubscribes."""
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
-        self._subscriptions.clear()
+        super().__init__(
+            node,
+            (
+                partial(node.create_subscription, kind, topic, handler, quality, callback_group=group)
+                for kind, topic, handler in topics
+            ),
+        )
 
     def _on_point(self, message: PointStamped) -> None:
         point = message.point

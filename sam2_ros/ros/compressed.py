@@ -24,15 +24,18 @@ _QUALITY = 85  # of JPEG, 0 to 100
 _AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 
 
-def subscribed(topic: str, transport: str) -> tuple[str, type[ImageMessage]]:
-    """The topic of what a transport, raw among them, makes of the images of a topic, and its type.
+def transported(topic: str, transport: str) -> str:
+    """The topic of what a transport, raw among them, makes of the images of a topic.
 
-    A topic that has a transport's suffix stays as it is. As image_transport does, the suffix comes after remapping: who
+    One that has a transport's suffix stays as it is. As image_transport does, the suffix comes after remapping: who
     remaps the raw topic has remapped this one too.
     """
-    if topic.endswith(_SUFFIXES):
-        return topic, CompressedImage
-    return (topic, Image) if transport == "raw" else (f"{topic}/{transport}", CompressedImage)
+    return topic if transport == "raw" or topic.endswith(_SUFFIXES) else f"{topic}/{transport}"
+
+
+def kind_of(topic: str) -> type[ImageMessage]:
+    """The type of what comes on a topic of images, by its name."""
+    return CompressedImage if topic.endswith(_SUFFIXES) else Image
 
 
 def decode(message: CompressedImage) -> NDArray[np.uint8]:

@@ -23,15 +23,19 @@ _LARGEST = 8192
 _PNG = b"\x89PNG"
 
 
+def encoding_of(message: CompressedImage) -> str:
+    """Of the image before it was compressed."""
+    return str(message.format.partition(";")[0].strip())
+
+
 def decode(message: CompressedImage) -> NDArray[np.uint16] | NDArray[np.float32]:
     """The distances (H, W): of a 16UC1 image uint16 as they are, of a 32FC1 image float32, 0 where it is not known.
 
     Raises BadImageMessage.
     """
-    encoding, _, rest = message.format.partition(";")
     data = bytes(message.data)
-    numbers = _from_rvl(data[_HEAD.size :]) if "rvl" in rest else _from_png(data, message.format)
-    if encoding.strip() != "32FC1":
+    numbers = _from_rvl(data[_HEAD.size :]) if "rvl" in message.format else _from_png(data, message.format)
+    if encoding_of(message) != "32FC1":
         return numbers
     if data.startswith(_PNG):
         raise BadImageMessage(f"the format is {message.format!r}, and a PNG has no distances of 32 bits")

@@ -32,7 +32,7 @@ def to_depth_image(message: ImageMessage, header: Header, height: int, width: in
     16UC1 is in millimetres and 32FC1 in metres, as REP 118 has it.
     """
     compressed = isinstance(message, CompressedImage)
-    encoding = message.format.partition(";")[0].strip() if compressed else message.encoding
+    encoding = compressed_depth.encoding_of(message) if compressed else message.encoding
     unit = _METRES.get(encoding)
     if unit is None:
         raise NoDepth(f"the depth image's encoding is {encoding!r}; it must be 16UC1 or 32FC1")

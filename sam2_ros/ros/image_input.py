@@ -11,7 +11,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from sam2_ros.transport import SETTING
 
-from .compressed import ImageMessage, subscribed
+from .compressed import ImageMessage, kind_of, transported
 from .mismatch import say_mismatch
 
 
@@ -31,7 +31,8 @@ class ImageInput:
         """topic: of the raw images, to be resolved. transport: raw or compressed. take: called with each message."""
         self._node = node
         self._reliability = reliability
-        self.topic, self.kind = subscribed(node.resolve_topic_name(topic), transport)
+        self.topic = transported(node.resolve_topic_name(topic), transport)
+        self.kind = kind_of(self.topic)
         self._subscription = node.create_subscription(
             self.kind,
             self.topic,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -21,10 +22,11 @@ from sam2_ros.geometry.places import Place, locate
 from sam2_ros.tracking import State, Tracks
 
 from .camera_info import to_pinhole
-from .compressed import ImageMessage, subscribed
+from .compressed import ImageMessage, kind_of
 from .depth import DepthMatcher, NoDepth, to_depth_image
 from .messages import to_nanoseconds
 from .mismatch import say_mismatch
+from .subscriptions import Subscriptions
 
 
 class Unlocated(NamedTuple):
@@ -51,14 +53,15 @@ class Space:
         patience: float,
         complain: Callable[[str], None] = lambda reason: None,
     ) -> None:
-        """rectified: whether the images have lost their distortion. info_topic: to name in reasons, as is depth_topic:
-        None if no depth is asked for. tolerance: seconds between an image's stamp and that of its depth
+        """rectified: whether the images have lost their distortion. info_topic, depth_topic: as they are in the graph,
+        the latter None if no depth is asked for. tolerance: seconds between an image's stamp and that of its depth
         image. patience: seconds to wait for that. complain: called with the reason for each image whose objects cannot
         be located.
         """
         self._complain = complain
         self._rectified = rectified
-        self._info_topic = info_topic
+        self.info_topic = info_topic
+        self.depth_topic = depth_topic
         self._info: CameraInfo | None = None
         self._depths = None if depth_topic is None else DepthMatcher(depth_topic, tolerance, patience)
         self._used: tuple[Header, DepthImage, Pinhole] | None = None
@@ -82,7 +85,7 @@ class Space:
         """The camera of an image of that size. Raises BadCamera with the reason if it is not known."""
         info = self._info
         if info is None:
-            raise BadCamera(f"no camera_info has come on {self._info_topic}")
+            raise BadCamera(f"no camera_info has come on {self.info_topic}")
         if info.header.frame_id != header.frame_id:
             raise BadCamera(
                 f"camera_info is of the frame {info.header.frame_id!r} and the image of {header.frame_id!r}; they must "
@@ -137,39 +140,23 @@ class Space:
         self._rotations = {object_id: turn for object_id, turn in self._rotations.items() if object_id in ids}
 
 
-class SpaceInput:
-    """Subscribes a camera's space to the topics `camera_info` and, if depth is asked for, `depth`."""
+class SpaceInput(Subscriptions):
+    """Subscribes a camera's space to its topics. Publishers that do not fit are said."""
 
     def __init__(
         self,
         node: Node,
-        prefix: str,
-        transport: str,
+        space: Space,
         reliability: ReliabilityPolicy,
         group: CallbackGroup,
-        space: Space,
         logger: RcutilsLogger,
     ) -> None:
-        """prefix: comes before the topics' names. transport: of depth. Publishers that do not fit are said."""
-        self._node = node
-        self._subscriptions: list[Subscription] = []
-
-        def subscribe(topic: str, kind: type, take: Callable[..., None]) -> None:
+        def subscribe(kind: type, topic: str, take: Callable[..., None]) -> Subscription:
             quality = QoSProfile(depth=5, reliability=reliability)
             events = say_mismatch(topic, reliability, logger)
-            self._subscriptions.append(
-                node.create_subscription(kind, topic, take, quality, callback_group=group, event_callbacks=events)
-            )
+            return node.create_subscription(kind, topic, take, quality, callback_group=group, event_callbacks=events)
 
-        try:
-            subscribe(node.resolve_topic_name(f"{prefix}camera_info"), CameraInfo, space.put_info)
-            if space.depth_asked:
-                subscribe(*subscribed(node.resolve_topic_name(f"{prefix}depth"), transport), space.put_depth)
-        except Exception:
-            self.stop()
-            raise
-
-    def stop(self) -> None:
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
-        self._subscriptions.clear()
+        makers = [partial(subscribe, CameraInfo, space.info_topic, space.put_info)]
+        if space.depth_topic is not None:
+            makers.append(partial(subscribe, kind_of(space.depth_topic), space.depth_topic, space.put_depth))
+        super().__init__(node, makers)

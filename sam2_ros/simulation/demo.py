@@ -67,12 +67,15 @@ def main(arguments: list[str] | None = None) -> int:
         options.box = None if options.box is None else _numbers(options.box)
     except ValueError as error:
         command.error(str(error))
-    if options.page is not None and options.box is not None:
-        command.error("--page and --box do not go together: on the page you draw the box")
-    for name in ("seconds", "output"):
-        if options.page is not None and getattr(options, name) != command.get_default(name):
-            command.error(f"--page and --{name} do not go together: the page is there until Ctrl-C and writes nothing")
-    if options.page is None and (options.video is None) != (options.box is None):
+    if options.page is not None:
+        if options.box is not None:
+            command.error("--page and --box do not go together: on the page you draw the box")
+        for name in ("seconds", "output"):
+            if getattr(options, name) != command.get_default(name):
+                command.error(
+                    f"--page and --{name} do not go together: the page is there until Ctrl-C and writes nothing"
+                )
+    elif (options.video is None) != (options.box is None):
         command.error("--video and --box go together: the box says what to track; or say --page, and click")
     if options.video is not None and not options.video.exists():
         command.error(f"--video {options.video} does not exist")

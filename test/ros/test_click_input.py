@@ -95,20 +95,3 @@ def test_a_click_on_an_image_that_waits_to_be_tracked_waits_for_it(hand: Hand, t
 def test_a_click_without_a_stamp_waits_for_no_image(hand: Hand, topic: str) -> None:
     hand.click(topic)
     assert hand.early == [False]
-
-
-def test_where_one_topic_cannot_be_subscribed_none_is() -> None:
-    subscribed: list[str] = []
-
-    def subscribe(kind: type, topic: str, *_: Any, **__: Any) -> str:
-        if topic == "~/mouse_click":
-            raise RuntimeError("a topic of another type")
-        subscribed.append(topic)
-        return topic
-
-    node: Any = SimpleNamespace(create_subscription=subscribe, destroy_subscription=subscribed.remove)
-    nothing: Any = SimpleNamespace(warning=None)
-    with pytest.raises(RuntimeError, match="a topic of another type"):
-        ClickInput(node, nothing, nothing, "/image", TransformBuffer(), nothing)
-
-    assert not subscribed

@@ -1,12 +1,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
-from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
@@ -15,7 +12,7 @@ from sam2_ros.geometry.places import Place
 from sam2_ros.ros.depth import NoDepth
 from sam2_ros.ros.images import to_message
 from sam2_ros.ros.messages import to_time
-from sam2_ros.ros.space import Space, SpaceInput, Unlocated
+from sam2_ros.ros.space import Space, Unlocated
 from sam2_ros.tracking import State, Tracks
 
 HEIGHT, WIDTH, FOCAL = 120, 160, 150.0
@@ -264,25 +261,3 @@ def test_several_objects(space: Space) -> None:
     place, reason = space.locate(_header(), tracks)
 
     assert isinstance(place, Place) and reason == "the object is not in view"
-
-
-def test_where_depth_cannot_be_subscribed_camera_info_is_not_either() -> None:
-    subscribed: list[str] = []
-
-    def subscribe(kind: type, topic: str, *_: Any, **__: Any) -> str:
-        if topic == "/front/depth/compressedDepth":
-            raise RuntimeError("a topic of another type")
-        subscribed.append(topic)
-        return topic
-
-    node: Any = SimpleNamespace(
-        resolve_topic_name=lambda name: f"/{name}",
-        create_subscription=subscribe,
-        destroy_subscription=subscribed.remove,
-    )
-    nothing: Any = None
-    space = Space(False, "/front/camera_info", "/front/depth/compressedDepth", 0.02, 0.02)
-    with pytest.raises(RuntimeError, match="a topic of another type"):
-        SpaceInput(node, "front/", "compressedDepth", ReliabilityPolicy.BEST_EFFORT, nothing, space, nothing)
-
-    assert not subscribed
