@@ -238,8 +238,8 @@ def test_the_page_is_of_this_node(load: Any, nodes: Any) -> None:
 
 
 def test_every_topic_of_the_layout_is_mapped_to_one_that_there_is(nodes: Any) -> None:
-    image = "/{camera}/image/compressed"  # of which RViz shows the raw one
-    context, _, rviz = nodes(rviz="true", namespace="robot", cameras="front", image=image, depth="/d")
+    image, depth = "/{camera}/image/compressed", "/d/compressedDepth"  # of which RViz shows the raw ones
+    context, _, rviz = nodes(rviz="true", namespace="robot", cameras="front", image=image, depth=depth)
 
     remaps = _remaps(context, rviz)
     assert set(remaps) == {topic for display in _layout()["Displays"] for topic in _topics(display)}
