@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
 from .config import Sam2Config
+from .linear import bfloat16_is_quicker
 
 _CHOSEN = torch.get_num_threads()
 """Threads that PyTorch took by itself, before anybody said otherwise."""
@@ -59,12 +58,10 @@ def find_dtype(name: str) -> torch.dtype | None:
 
 
 def quicker_dtype(device: torch.device, config: Sam2Config) -> torch.dtype:
-    """bfloat16 on a GPU and, for Hiera, on a processor with instructions for products of its matrices (AMX); float32
-    elsewhere. What nano multiplies is too small to gain."""
-    if device.type == "cpu":
-        # Earlier versions of PyTorch do not say.
-        capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-        return torch.bfloat16 if config.trunk == "hiera" and capabilities.get("amx_bf16") else torch.float32
+    """bfloat16 on a GPU and, for Hiera, on a processor with instructions for its products; float32 elsewhere. What nano
+    multiplies is too small to gain much."""
+    if device.type == "cpu" and not (config.trunk == "hiera" and bfloat16_is_quicker()):
+        return torch.float32
     return torch.bfloat16
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from .config import Sam2Config
 from .convolution import Conv2d
 from .layers import MLP, attend_by_blocks
-from .linear import Linear, by_onednn
+from .linear import Linear, multiplies_fast
 
 _MANY = 512
 """Keys from which attention by blocks is quicker than PyTorch's own where oneDNN multiplies: no window has them."""
@@ -38,9 +38,14 @@ class MultiScaleAttention(nn.Module):
             q = pool(q)
             height, width = q.shape[1:3]
         q, k, v = (t.flatten(1, 2).unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in (q, k, v))
-        if by_onednn(x) and k.shape[2] >= _MANY:
+        fast = multiplies_fast(x)
+        if fast and k.shape[2] >= _MANY:
             heads = [attend_by_blocks(*head) for head in zip(*(t.flatten(0, 1) for t in (q, k, v)), strict=True)]
             out = torch.stack(heads).unflatten(0, q.shape[:2])
+        elif fast and x.dtype == torch.bfloat16:
+            # PyTorch's kernel packs such small matrices for longer than it multiplies them.
+            scores = q * q.shape[-1] ** -0.5 @ k.transpose(2, 3)
+            out = scores.softmax(dim=-1, dtype=torch.float32).to(v.dtype) @ v
         else:
             out = F.scaled_dot_product_attention(q, k, v)
         out = out.transpose(1, 2).flatten(2)

@@ -15,6 +15,9 @@ _HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn,
 _WORTH = 1.2
 """How many times as quick oneDNN must be: above what noise makes of two that are alike."""
 
+_HALF_WORTH = 1.5
+"""How many times as quick bfloat16 must be: instructions for it bring twice or more, and without them it is slower."""
+
 _SMALL = 2**22
 """Multiplications up to which MKL is as quick even on Zen 5, since a call of oneDNN costs some microseconds more."""
 
@@ -41,6 +44,20 @@ def may_be_onednn(x: Tensor) -> bool:
 def by_onednn(x: Tensor) -> bool:
     """Whether it is the quicker library for large ones."""
     return may_be_onednn(x) and _onednn_is_quicker()
+
+
+def multiplies_fast(x: Tensor) -> bool:
+    """Whether a CPU multiplies x so fast that attention is better made of products than left to PyTorch's kernel, which
+    does not ask oneDNN."""
+    if x.dtype == torch.bfloat16:
+        return x.device.type == "cpu" and not torch.is_grad_enabled() and bfloat16_is_quicker()
+    return by_onednn(x)
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def bfloat16_is_quicker() -> bool:
+    """Whether the CPU multiplies matrices in bfloat16 well above its rate in float32: AVX512-BF16, AMX and the like."""
+    return _measure_bfloat16()
 
 
 class Linear(nn.Linear):
@@ -80,6 +97,16 @@ def _measure() -> bool:
     seconds = [[_seconds(product, x, weight) for product in (F.linear, _multiply)] for _ in range(8)]
     plain, onednn = map(min, zip(*seconds[1:], strict=True))  # the first is warm-up
     return plain > _WORTH * onednn
+
+
+@cache
+@torch.no_grad()
+def _measure_bfloat16() -> bool:
+    """The same of both types. A CPU that must make bfloat16 up takes some tenths of a second for it."""
+    pairs = [(torch.ones(512, 256, dtype=dtype),) * 2 for dtype in (torch.float32, torch.bfloat16)]
+    seconds = [[_seconds(linear, *pair) for pair in pairs] for _ in range(8)]
+    single, half = map(min, zip(*seconds[1:], strict=True))
+    return single > _HALF_WORTH * half
 
 
 def _seconds(product: Callable[[Tensor, Tensor], Tensor], x: Tensor, weight: Tensor) -> float:

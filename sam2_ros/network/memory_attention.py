@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from .config import Sam2Config
 from .layers import Attention, attend_by_blocks
-from .linear import Linear, by_onednn
+from .linear import Linear, multiplies_fast
 from .position import rotary_table, rotate_, sine_grid
 
 _TOKENS = 1024
@@ -62,7 +62,7 @@ class RotarySelfAttention(Attention):
     def forward(self, x: Tensor, table: Tensor) -> Tensor:  # type: ignore[override]
         """x (N, L, C), table (L, C / 2, 2)."""
         q, k, v = rotate_(self.q_proj(x), table), rotate_(self.k_proj(x), table), self.v_proj(x)
-        if by_onednn(x):
+        if multiplies_fast(x):
             return self.out_proj(torch.stack([attend_by_blocks(*one) for one in zip(q, k, v, strict=True)]))
         return self.out_proj(_attend(q, k, v))
 

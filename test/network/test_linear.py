@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sam2_ros.network import linear as module
+from sam2_ros.network.hiera import MultiScaleAttention
 from sam2_ros.network.layers import Attention, attend_by_blocks
-from sam2_ros.network.linear import Linear, by_onednn, linear
+from sam2_ros.network.linear import Linear, by_onednn, linear, multiplies_fast
 
 
 @pytest.fixture(params=[True, False], ids=["oneDNN", "PyTorch"])
@@ -87,6 +88,31 @@ def test_what_onednn_cannot_do_is_left_to_pytorch(monkeypatch: pytest.MonkeyPatc
         assert not by_onednn(x.to("meta"))
 
 
+@pytest.mark.parametrize("quicker", [True, False])
+def test_attention_in_half_precision_is_made_of_products_where_they_are_fast(
+    monkeypatch: pytest.MonkeyPatch, quicker: bool
+) -> None:
+    monkeypatch.setattr(module, "bfloat16_is_quicker", lambda: quicker)
+    fused: list[tuple[int, ...]] = []
+    own = F.scaled_dot_product_attention
+    monkeypatch.setattr(F, "scaled_dot_product_attention", lambda q, *rest: fused.append(q.shape) or own(q, *rest))
+    torch.manual_seed(0)
+    for pools, edge in ((False, 14), (True, 8), (False, 32)):  # windows, windows that shrink, a whole map
+        layer, x = MultiScaleAttention(96, 192, heads=2, pools=pools), torch.randn(2, edge, edge, 96)
+        exact, half = layer(x).detach(), layer.bfloat16().requires_grad_(False)
+        with torch.inference_mode():
+            assert multiplies_fast(x.bfloat16()) == quicker
+            fused.clear()
+            answer = half(x.bfloat16())
+        assert (not fused) == quicker
+        assert (answer.float() - exact).norm() / exact.norm() < 2e-2, "rounding of weights and input alone is 6e-3"
+    x = torch.randn(1, 14, 14, 96, dtype=torch.bfloat16)
+    fused.clear()
+    half(x.requires_grad_()).sum().backward()
+    assert fused, "with gradients"
+    assert x.grad is not None
+
+
 @pytest.mark.parametrize(("pytorch", "onednn", "taken"), [(1.0, 0.5, True), (1.0, 0.95, False), (1.0, 2.0, False)])
 def test_the_quicker_is_taken_if_it_is_by_far(
     monkeypatch: pytest.MonkeyPatch, pytorch: float, onednn: float, taken: bool
@@ -94,6 +120,15 @@ def test_the_quicker_is_taken_if_it_is_by_far(
     """Seconds of a product by either."""
     monkeypatch.setattr(module, "_seconds", lambda product, *_: pytorch if product is F.linear else onednn)
     assert module._measure.__wrapped__() == taken
+
+
+@pytest.mark.parametrize(("single", "half", "taken"), [(1.0, 0.5, True), (1.0, 0.8, False), (1.0, 50.0, False)])
+def test_bfloat16_is_quicker_if_it_is_by_far(
+    monkeypatch: pytest.MonkeyPatch, single: float, half: float, taken: bool
+) -> None:
+    """Seconds of a product in either type."""
+    monkeypatch.setattr(module, "_seconds", lambda _, x, __: half if x.dtype == torch.bfloat16 else single)
+    assert module._measure_bfloat16.__wrapped__() == taken
 
 
 def test_compilers_take_a_product_whole(onednn: bool) -> None:
