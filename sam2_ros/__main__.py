@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import sys
-from importlib import import_module
+from importlib import import_module, metadata
 
 COMMANDS = {
     "node": ("sam2_ros.ros.main", "the ROS 2 node that tracks objects"),
@@ -32,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs a subcommand; the rest of the arguments are its own."""
     given = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(prog="sam2_ros", description="Streaming SAM 2.1 on ROS 2 cameras.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, (_, summary) in COMMANDS.items():
         commands.add_parser(name, help=summary, add_help=False)
@@ -44,6 +45,13 @@ def main(arguments: list[str] | None = None) -> int:
         return int(run(given[1:]))
     except KeyboardInterrupt:  # while it was still being imported; the commands themselves end in order
         return 0 if command in _NODES else 130
+
+
+def _version() -> str:
+    try:
+        return metadata.version("sam2_ros")
+    except metadata.PackageNotFoundError:
+        return "in a version that is not known: it runs from its sources, and is not installed"
 
 
 def _keep_freed_memory() -> None:

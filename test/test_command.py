@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +60,12 @@ def test_the_command_itself() -> None:
     for command, (_, summary) in COMMANDS.items():
         assert command in result.stdout
         assert summary.split()[0] in result.stdout
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    package = ET.parse(Path(__file__).parents[1] / "package.xml")
+    result = run("--version")
+    assert (result.returncode, result.stdout) == (0, f"sam2_ros {package.findtext('version')}\n")
 
 
 def test_a_command_that_is_none() -> None:

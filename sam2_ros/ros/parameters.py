@@ -46,7 +46,7 @@ class Parameters:
     device: str = _parameter("auto", "what PyTorch computes on: auto (the GPU if there is one), cpu, cuda or cuda:N")
     dtype: str = _parameter(
         "auto",
-        "type to compute in: float32, bfloat16, or auto: bfloat16 on a GPU and, except nano, on a CPU that is faster so",
+        "type to compute in: float32, bfloat16, or auto: bfloat16 on a GPU and, except nano, on a CPU faster with it",
         choices=("auto", "float32", "bfloat16"),
     )
     compile: bool = _parameter(
