@@ -42,11 +42,16 @@ class OverlayPublisher:
         self._thread = ThreadPoolExecutor(1, "overlay")
         self._begun: deque[Future[None]] = deque()
 
+    @property
+    def listeners(self) -> int:
+        """How many there are to the two topics together."""
+        return self._raw.get_subscription_count() + self._compressed.get_subscription_count()
+
     def publish(self, header: Header, image: NDArray[np.uint8], marks: Sequence[Mark]) -> None:
         """Has an image (H, W, 3) RGB drawn and published soon. Raises what went wrong with an earlier one."""
         while self._begun and self._begun[0].done():
             self._begun.popleft().result()
-        if self._raw.get_subscription_count() or self._compressed.get_subscription_count():
+        if self.listeners:
             self._newest.put((header, image, marks))
             self._begun.append(self._thread.submit(self._make))
 

@@ -44,6 +44,8 @@ class Publishers:
         """What people look at."""
         self.scene = ScenePublishers(node, base, frame_prefix)
         """What planners and RViz listen to."""
+        self._listeners = 0
+        """How many there were when something was published, or that was asked, last."""
 
     def explain_twin(self) -> str:
         """A sentence if another node publishes these topics as well; else empty."""
@@ -60,6 +62,15 @@ class Publishers:
         """Whether somebody listens to what says where objects are in space."""
         return self.scene.places_wanted or bool(self._objects.get_subscription_count())
 
+    def has_new_listeners(self) -> bool:
+        """Whether more listen than when something was published, or this was asked, last."""
+        before, self._listeners = self._listeners, self._count_listeners()
+        return self._listeners > before
+
+    def _count_listeners(self) -> int:
+        own = self._objects.get_subscription_count() + self._label_image.get_subscription_count()
+        return own + self.overlay.listeners + self.scene.listeners
+
     def publish(
         self,
         header: Header,
@@ -72,6 +83,7 @@ class Publishers:
 
         places: of each object, or why there is none; None where no depth is asked for.
         """
+        self._listeners = self._count_listeners()
         self._publish_objects(header, tracks, labels, places)
         self.scene.publish(header, image, tracks, labels, places)
         self._publish_label_image(header, tracks)

@@ -68,6 +68,12 @@ class ScenePublishers:
         """Whether somebody listens to what says where objects are in space."""
         return self.frames or any(_heard(one) for one in (self._points, self._markers, self._detections_3d))
 
+    @property
+    def listeners(self) -> int:
+        """How many there are to all topics but /tf, to which everybody listens."""
+        topics = self._points, self._markers, self._detections, self._detections_3d
+        return sum(one.get_subscription_count() for one in topics if one is not None)
+
     def publish(
         self,
         header: Header,

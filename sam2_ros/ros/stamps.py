@@ -10,36 +10,42 @@ from sam2_ros.tracking import NEW_STREAM
 
 _BELIEVED = "that is believed when the next image bears it out"
 
-_LEAP = 60_000_000_000
-"""Nanoseconds by which a stamp may run ahead of the time that has passed, as in a recording that leaves something
-out."""
-
 
 class Stamps:
     """Believes a stamp that is out of line only when the next image bears it out.
 
-    A driver that changes its clock now and then sends a single wrong one. A recording or simulation that begins anew
-    goes on from where it began.
+    A driver that changes its clock now and then sends a single wrong one, and if that were believed, the next right one
+    would seem to be the past. A recording or simulation that begins anew goes on from where it began, and one that
+    leaves something out, or is played faster than it was made, from where it leapt to.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """clock: tells seconds, and nobody sets it."""
         self._clock = clock
         self._newest: int | None = None
-        self._came = 0.0
+        self._leap = 0
+        """Nanoseconds by which the newest stamp was after the one before, if that was more than the time between."""
+        self._read = self._read_before = self._asked = 0.0
+        """When the newest image, the one before it and the one that is in question were read."""
         self._doubted: int | None = None
 
     def take(self, stamp: int) -> None:
-        """Says of which stamp, in nanoseconds, the image is that has been tracked."""
-        self._newest, self._came, self._doubted = stamp, self._clock(), None
+        """Says of which stamp, in nanoseconds, the image is that was asked about last, and has been tracked."""
+        if self._newest is None:
+            self._read = self._asked
+        else:
+            step = stamp - self._newest
+            self._leap = step if step > self._passed() + NEW_STREAM else 0
+        self._read_before, self._read = self._read, self._asked
+        self._newest, self._doubted = stamp, None
 
     def doubt(self, stamp: int) -> str:
         """What speaks against tracking an image of this stamp, in a sentence; empty if nothing does."""
+        self._asked = self._clock()
         if self._newest is None:
             return ""
         ahead = stamp - self._newest
-        passed = round(1e9 * (self._clock() - self._came))
-        if -NEW_STREAM < ahead <= passed + _LEAP:
+        if -NEW_STREAM < ahead <= self._passed() + max(NEW_STREAM, 3 * self._leap):
             self._doubted = None
             return ""
         before, self._doubted = self._doubted, stamp
@@ -47,6 +53,10 @@ class Stamps:
             return ""
         side = "after" if ahead > 0 else "before"
         return f"its stamp {stamp} ns is {abs(ahead) / 1e9:.3f} s {side} that of the newest image; {_BELIEVED}"
+
+    def _passed(self) -> int:
+        """Nanoseconds since the image before the newest was read, for so long the newest may have waited for that."""
+        return round(1e9 * (self._asked - self._read_before))
 
 
 class Sizes:

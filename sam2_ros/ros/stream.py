@@ -126,6 +126,8 @@ class Stream:
         """The pixels of an image that is to be tracked next, (H, W, 3) RGB; None if it is let go."""
         if not self._enabled:
             self._count(ignored=1)
+            if self._publishers.has_new_listeners():  # to them the image that stands still is new
+                self._publish_again()
             return None
         nanoseconds = message.header.stamp.nanosec
         if nanoseconds >= 1_000_000_000:

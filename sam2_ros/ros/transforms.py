@@ -35,6 +35,9 @@ WAITING = 1000
 second to read then, or two seconds of five hundred."""
 LAG = 0.5
 """Seconds that the newest transform may be older than the image it is taken for: tf often comes later than images."""
+_LATE = 2.0
+"""Seconds that a transform may be older than the newest one of its frames. One that is older still is the first after
+the clock was set back, by a simulator that begins anew, and those before it are of another world."""
 
 
 class NoTransform(ValueError):
@@ -177,8 +180,8 @@ class _Link:
     def put(self, stamp: int, motion: Motion) -> None:
         if self.fixed:
             stamp = 0
-        elif self._stamps and stamp < self._stamps[-1] - KEPT * 1e9:
-            self._stamps, self._motions = [], []  # the clock was set back
+        elif self._stamps and stamp < self._stamps[-1] - _LATE * 1e9:
+            self._stamps, self._motions = [], []
         place = bisect_left(self._stamps, stamp)
         same = place < len(self._stamps) and self._stamps[place] == stamp
         self._stamps[place : place + same] = [stamp]

@@ -148,9 +148,11 @@ class Client:
         self._camera.publish(message)
         return message
 
-    def image(self, colour: tuple[int, int, int] = (90, 90, 90), height: int = 48, width: int = 64) -> Image:
-        """A plain rgb8 image, a tenth of a second later than the one before."""
-        self._stamp += 100_000_000
+    def image(
+        self, colour: tuple[int, int, int] = (90, 90, 90), height: int = 48, width: int = 64, later: float = 0.1
+    ) -> Image:
+        """A plain rgb8 image, so many seconds later than the one before."""
+        self._stamp += round(1e9 * later)
         header = Header(frame_id="camera_optical_frame", stamp=to_time(self._stamp))
         return to_message(np.full((height, width, 3), colour, np.uint8), "rgb8", header)
 

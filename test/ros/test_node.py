@@ -18,7 +18,7 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
 from std_srvs.srv import SetBool, Trigger
 
-from sam2_ros.msg import PromptPoint, TrackedObject
+from sam2_ros.msg import PromptPoint, TrackedObject, TrackedObjects
 from sam2_ros.ros.images import to_array
 from sam2_ros.srv import LoadObject, Prompt, RemoveObject, SaveObject, UndoPrompt
 
@@ -131,6 +131,27 @@ def test_a_paused_node_lets_images_go_and_keeps_its_objects(empty: Any) -> None:
     assert not [one for one in empty.objects if one.header in sent]
     assert empty.call(SetBool, "enable", SetBool.Request(data=True)).success
     assert [tracked.id for tracked in empty.track().objects] == [number]
+
+
+def test_who_begins_to_listen_while_it_is_paused_gets_the_newest_image(empty: Any) -> None:
+    number = _prompt(empty, box=[1.0, 1.0, 9.0, 9.0]).object_id
+    assert empty.call(SetBool, "enable", SetBool.Request(data=False)).success
+    newest = empty.objects[-1].header
+    received: list[TrackedObjects] = []
+    subscription = empty.node.create_subscription(TrackedObjects, "/sam2/objects", received.append, 10)
+    try:
+        while not received:
+            empty.send(empty.image())
+            time.sleep(0.1)
+        assert received[0].header == newest
+        assert [tracked.id for tracked in received[0].objects] == [number]
+        for _ in range(3):
+            empty.send(empty.image())
+            time.sleep(0.1)
+        assert len(received) == 1, "once"
+    finally:
+        empty.node.destroy_subscription(subscription)
+        assert empty.call(SetBool, "enable", SetBool.Request(data=True)).success
 
 
 def test_a_prompt_on_a_picture_that_stands_still_is_shown_at_once(empty: Any, until: Any) -> None:
@@ -318,7 +339,7 @@ def test_a_path_that_cannot_be_is_refused(empty: Any, path: str, reason: str) ->
 
 def test_of_images_that_come_too_fast_the_newest_is_tracked(empty: Any) -> None:
     for _ in range(10):
-        last = empty.send(empty.image(colour=GREEN))
+        last = empty.send(empty.image(colour=GREEN, later=0.03))
         time.sleep(0.03)
     before = len(empty.objects)
 

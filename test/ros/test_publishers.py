@@ -72,6 +72,21 @@ def test_each_topic_has_its_message_and_the_images_header() -> None:
     assert messages["~/overlay"][0].encoding == "rgb8"
 
 
+def test_who_is_new_among_the_listeners() -> None:
+    node = FakeNode()
+    outputs = Publishers(node)
+    for topic in ("~/objects", "~/label_image", "~/overlay", "~/overlay/compressed", "~/points", "~/markers"):
+        node.publishers[topic].subscribers = 1
+        assert outputs.has_new_listeners(), topic
+        assert not outputs.has_new_listeners(), "it was said already"
+    node.publishers["~/points"].subscribers = 0
+    assert not outputs.has_new_listeners()
+    node.publishers["~/points"].subscribers = 1
+    outputs.publish(Header(), IMAGE, _tracks(1), {})
+    assert not outputs.has_new_listeners(), "it got that"
+    outputs.overlay.finish()
+
+
 @pytest.mark.parametrize(("highest", "encoding"), [(255, "mono8"), (65535, "mono16"), (65536, "32SC1")])
 def test_the_label_image_is_as_wide_as_the_ids_need(highest: int, encoding: str) -> None:
     node = FakeNode()

@@ -27,7 +27,11 @@ def _believed(*stamps: float, period: float = 0.1) -> list[float]:
         ((100.0, 100.1, 100.2), []),
         ((0.0, 0.0, 0.0), []),  # a driver without a clock
         ((100.0, 99.8), []),  # late by little, which is the tracker's to refuse
-        ((100.0, 130.0, 130.1), []),  # a recording that leaves something out
+        ((100.0, 130.0, 130.1), [130.0]),  # a recording that leaves something out
+        ((100.0, 101.0, 102.0, 103.0, 105.0, 106.0), [101.0]),  # played ten times as fast
+        ((100.0, 100.1, 110.2, 100.3, 100.4), [110.2]),
+        ((100.0, 100.1, 100.9, 100.3, 100.4), [100.9]),
+        ((100.0, 130.0, 130.1, 130.2, 140.3, 130.4, 130.5), [130.0, 140.3]),
         ((100.0, 4000.0, 100.2, 100.3), [4000.0]),
         ((100.0, 3.0, 100.2, 100.3), [3.0]),
         ((100.0, 3.0, 4000.0, 2.0, 100.3), [3.0, 4000.0, 2.0]),
@@ -46,6 +50,18 @@ def test_a_stamp_out_of_line_is_believed_when_the_next_one_bears_it_out(
 def test_a_camera_that_was_silent_for_long_is_believed() -> None:
     assert _believed(0.0, 600.0, 1200.0, period=600.0) == [0.0, 600.0, 1200.0]
     assert _believed(0.0, 600.0, 1200.0, period=1.0) == [0.0, 1200.0]
+
+
+@pytest.mark.parametrize("period", [0.033, 0.7, 2.0])
+def test_an_image_that_waited_for_a_slow_tracker_is_believed(period: float) -> None:
+    """Images come at this period, in seconds, and each is tracked for three; the newest waits."""
+    now, newest = 0.0, 0.0
+    check = Stamps(lambda: now)
+    for _ in range(20):
+        assert not check.doubt(round(newest * SECOND))
+        now += 3.0
+        check.take(round(newest * SECOND))
+        newest = now // period * period
 
 
 def test_an_image_in_line_speaks_against_the_doubted_one_before_it_also_where_it_is_not_tracked() -> None:

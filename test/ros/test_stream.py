@@ -51,6 +51,7 @@ class Gate:
         self.passes = threading.Semaphore(0)
         self.out: list[int] = []
         self.fails = False
+        self.has_new_listeners = lambda: False
 
     def publish(self, header: Header, image: object, tracks: Tracks, labels: object, places: object) -> None:
         self.begun.release()
@@ -185,6 +186,23 @@ def test_depth_is_expected_for_what_is_tracked_and_for_nothing_else(stream: Stre
     stream.enable(False)
     assert stream.read(paused) is None
     assert expected == [first.header]
+
+
+def test_who_begins_to_look_while_it_is_paused_sees_the_newest_image(stream: Stream, gate: Gate) -> None:
+    gate.passes.release(2)
+    image = to_message(IMAGE, "rgb8", Header(stamp=to_time(2)))
+    gate.has_new_listeners = lambda: True
+    stream.enable(False)
+    assert stream.read(image) is None, "there is none yet"
+    stream.enable(True)
+    _publish(stream, 1)
+    assert stream.read(image) is not None
+    stream.enable(False)
+    assert stream.read(image) is None
+    gate.has_new_listeners = lambda: False
+    assert stream.read(image) is None
+    stream.finish()
+    assert gate.out == [1, 99]
 
 
 def test_an_object_that_goes_with_its_only_prompt_is_seen_to_be_gone(stream: Stream, gate: Gate) -> None:
