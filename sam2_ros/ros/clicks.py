@@ -148,6 +148,7 @@ class Clicks:
         here = stream.masks.at(click.x, click.y, click.stamp)
         selected, pinned = self._selection()
         deed, object_id = decide(self._mode, here, selected, pinned=pinned)
+        stream.check_stamp(click.stamp)
         place = f"the click at ({click.x:g}, {click.y:g})"
         if deed == Deed.SELECT and object_id is not None:
             self._selected, self._pinned = object_id, False

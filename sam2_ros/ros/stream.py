@@ -199,6 +199,11 @@ class Stream:
         with self._pause_explained(call.stamp):
             return self._with_header(self.tracker.preview(call.prompt, stamp=call.stamp))
 
+    def check_stamp(self, stamp: int | None) -> None:
+        """Raises NoImage or StampUnavailable where a prompt with this stamp would."""
+        with self._pause_explained(stamp):
+            self.tracker.check_stamp(stamp)
+
     @contextmanager
     def _pause_explained(self, stamp: int | None) -> Iterator[None]:
         """Where the tracker would blame the clocks for a stamp after the newest image's, says that it is the pause."""

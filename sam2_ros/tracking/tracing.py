@@ -89,6 +89,7 @@ class Tracing:
             else:
                 continue
             self._outputs.look([record], frame)
+        record.prune(self._history.oldest_number)  # of what `last` alone still had
         return self._objects.put(object_id, record), readings
 
     def _doubts_whole(self, view: View, frame: Frame) -> bool:

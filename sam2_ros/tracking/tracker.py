@@ -152,7 +152,7 @@ class Tracker:
         prompt on the image it was made on. Raises NoImage, BadStamp, StampUnavailable, UnknownObject, CapacityExceeded
         or BadPrompt; nothing has changed then.
         """
-        frame = self._history.nearest(None if stamp is None else _nanoseconds(stamp))
+        frame = self._frame(stamp)
         record = ObjectRecord(self._objects.spare_row) if object_id is None else self._objects.record(object_id)
         if frame.number < record.since:
             raise StampUnavailable(f"object {object_id} was loaded after the image of stamp {frame.stamp} ns")
@@ -211,13 +211,20 @@ class Tracker:
         if self._last_prompt is not None and self._last_prompt.object_id == object_id:
             self._last_prompt = None
 
+    def check_stamp(self, stamp: int | None) -> None:
+        """Raises NoImage, BadStamp or StampUnavailable where a prompt with this stamp would find no image to be on."""
+        self._frame(stamp)
+
+    def _frame(self, stamp: int | None) -> Frame:
+        return self._history.nearest(None if stamp is None else _nanoseconds(stamp))
+
     @torch.inference_mode()
     def preview(self, prompt: Prompt, *, stamp: int | None = None) -> Readings:
         """All readings of a prompt on one image, as SAM 2 answers on a single picture: nothing is tracked or changed.
 
         Raises NoImage, BadStamp, StampUnavailable or BadPrompt.
         """
-        frame = self._history.nearest(None if stamp is None else _nanoseconds(stamp))
+        frame = self._frame(stamp)
         return self._prompting.preview(
             frame, check(prompt, frame.height, frame.width, begins=True), self._objects.in_view(frame.number)
         )

@@ -67,6 +67,9 @@ class FakeTracker:
         self._boxes[object_id] = (x0 + candidate, y0, x1 + candidate, y1)
         return self._tracks((object_id,))
 
+    def check_stamp(self, stamp: int | None) -> None:
+        """Every image is there."""
+
     def preview(self, prompt: Prompt, *, stamp: int | None = None) -> Readings:
         tracks = self.prompt(prompt)
         self.remove(tracks.ids[0])

@@ -14,7 +14,7 @@ from sam2_ros.ros.clicks import ClickRefused, Clicks, Decision, Deed, Mode, Pixe
 from sam2_ros.ros.depth import NoDepth
 from sam2_ros.ros.messages import PromptCall, to_time
 from sam2_ros.ros.transforms import Motion, NoTransform
-from sam2_ros.tracking import NoImage
+from sam2_ros.tracking import NoImage, StampUnavailable
 
 SIZE = 48, 64
 STAMP = 5_000_000_000
@@ -78,6 +78,10 @@ class Stream:
         self.clicks.select(number)
         return SimpleNamespace(tracks=SimpleNamespace(ids=(number,)))
 
+    def check_stamp(self, stamp: int | None) -> None:
+        if stamp is not None and stamp < 0:
+            raise StampUnavailable(f"the image of stamp {stamp} ns is no longer held")
+
     def remove(self, object_id: int) -> None:
         del self.masks.boxes[object_id]
         self.removed.append(object_id)
@@ -107,6 +111,21 @@ def click(stream: Stream, x: float, y: float, stamp: int | None = None) -> str:
 
 def point(stream: Stream, *xyz: float, frame: str = "camera", stamp: int | None = None) -> str:
     return stream.clicks.click_point(PointClick(np.array(xyz), frame, stamp), Frames())
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_click_on_an_image_that_is_no_longer_held_does_nothing(stream: Stream, mode: Mode) -> None:
+    """It would select or remove what is there on another image."""
+    click(stream, 10, 20)
+    click(stream, 40, 20)
+    stream.clicks.set_mode(mode)
+    with pytest.raises(StampUnavailable, match="no longer held"):
+        click(stream, 10, 20, stamp=-1)
+    assert not stream.removed
+    assert len(stream.calls) == 2
+    stream.clicks.set_mode(Mode.ADD)
+    click(stream, 25, 20)
+    assert stream.calls[-1][0] == 2, "still the selected one"
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,29 @@ def test_only_the_last_prompt_of_all_outlives_the_history(track: Callable[..., T
         tracker.undo(1)
 
 
+def test_what_else_was_prompted_on_its_image_is_gone_with_it(track: Callable[..., Tracker]) -> None:
+    """Also before the next image comes, as while tracking is paused."""
+    network = track(skips=False, first=None, prompt=None)._network
+    tracker = Tracker(network, history=0.25)
+    for number in range(NEWEST):
+        tracker.track(image(number), number * PERIOD)
+        if number == PROMPTED:
+            for x in (20, 40, 60):
+                tracker.prompt(click(x, 20), object_id=tracker.ids[0] if tracker.ids else None)
+    tracker.undo(1)
+    before = tracker.save(1)
+    with pytest.raises(StampUnavailable, match="the last prompt of object 1 is no longer held"):
+        tracker.undo(1)
+    assert tracker.save(1) == before
+
+    tracker = track(skips=False, first=None, prompt=click(30, 20))
+    tracker.choose(1, 1)
+    tracker.prompt(BOX)
+    with pytest.raises(StampUnavailable, match="the last prompt of object 1 is no longer held"):
+        tracker.choose(1, 2)
+    assert tracker.undo(1).ids == (), "it was the only one"
+
+
 def test_not_where_a_later_image_was_prompted_before(track: Callable[..., Tracker]) -> None:
     tracker = track(skips=False, first=BOX, prompt=None)
     tracker.prompt(click(50, 20), object_id=1, stamp=NEWEST * PERIOD)

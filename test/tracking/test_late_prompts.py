@@ -346,6 +346,11 @@ def test_a_stamp_that_is_too_old_or_of_another_clock(tracker: Tracker) -> None:
     with pytest.raises(StampUnavailable, match="must be stamped by the same clock"):
         tracker.prompt(BOX, stamp=60 * SECOND)
     assert tracker.ids == ()
+    for stamp in (11 * PERIOD, 60 * SECOND):
+        with pytest.raises(StampUnavailable):
+            tracker.check_stamp(stamp)
+    tracker.check_stamp(None)
+    tracker.check_stamp(tracker.current().stamp)
 
 
 def test_an_image_that_gave_way_to_the_oldest_one_held_is_not_too_old(network: Sam2) -> None:
