@@ -26,6 +26,9 @@ from .stream import Stream
 from .transforms import TransformBuffer
 from .worker import Tell
 
+NAME = "sam2"
+"""Of the node, if it is given no other."""
+
 _COMPLAINT_PERIOD = 2.0  # seconds
 _DEPTH_COMPLAINT_PERIOD = 10.0  # seconds
 
@@ -40,9 +43,8 @@ class Camera:
         self._image_group = MutuallyExclusiveCallbackGroup()
         # Of its own, so that a depth image does not wait for an image to be handed over.
         self._space_group = MutuallyExclusiveCallbackGroup()
-        # tf is one for all: nodes in several namespaces must not move each other's frames.
-        prefix = "".join(f"{part}_" for part in (*node.get_namespace().split("/"), name) if part)
-        self._outputs = Publishers(node, f"~/{name}" if name else "~", f"{prefix}object_")
+        prefix = frame_prefix(node.get_fully_qualified_name(), name)
+        self._outputs = Publishers(node, f"~/{name}" if name else "~", prefix)
         self._diagnostics = make_publisher(node)
         self._parameters = Parameters()
         self._frames_in_vain = False
@@ -154,3 +156,14 @@ class Camera:
 
     def _complain_of_depth(self, reason: str) -> None:
         self._logger.warning(f"objects are not located: {reason}", throttle_duration_sec=_DEPTH_COMPLAINT_PERIOD)
+
+
+def frame_prefix(node: str, camera: str) -> str:
+    """What comes before an object's id in the name of its frame; tf is one for all, and nodes must not move each
+    other's.
+
+    node: its name with its namespace. camera: its name, perhaps empty.
+    """
+    *namespace, own = node.split("/")
+    parts = (*namespace, "" if own == NAME else own, camera, "object")
+    return "".join(f"{part}_" for part in parts if part)

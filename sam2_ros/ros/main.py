@@ -22,6 +22,7 @@ from rclpy.signals import SignalHandlerOptions
 from sam2_ros.transport import use_large_segment
 
 from .arguments import BadRosArgument, without_ros
+from .camera import NAME
 from .log import RosLogHandler
 from .node import Parts, Sam2Node
 from .parameters import ParameterError, without_value
@@ -62,7 +63,7 @@ def _run(parts: Parts | None) -> int:
     try:
         node = _make_node(failures.put, parts)
     except ParameterError as error:
-        get_logger("sam2").error(f"cannot start: {error}")
+        get_logger(NAME).error(f"cannot start: {error}")
         return 2
     ours = logging.getLogger("sam2_ros")
     ours.addHandler(RosLogHandler(node.get_logger()))
@@ -97,7 +98,7 @@ def _make_node(failed: Callable[[Exception], None], parts: Parts | None) -> Sam2
         return Sam2Node(failed, parts)
     except ValueError as error:
         if "PARAMETER_NOT_SET" in str(error):  # rclpy's, before our own code runs
-            raise without_value(Node("sam2", enable_rosout=False, start_parameter_services=False)) from error
+            raise without_value(Node(NAME, enable_rosout=False, start_parameter_services=False)) from error
         raise
 
 

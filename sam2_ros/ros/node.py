@@ -19,7 +19,7 @@ from rclpy.parameter import Parameter
 from sam2_ros.tracking import Tracker, track_together
 
 from . import parameters as node_parameters
-from .camera import Camera
+from .camera import NAME, Camera
 from .compressed import ImageMessage
 from .loading import free_device_memory, load_trackers
 from .parameters import Parameters
@@ -50,7 +50,7 @@ class Sam2Node(LifecycleNode):
 
     def __init__(self, failed: Callable[[Exception], None], parts: Parts | None = None) -> None:
         """failed: called with an error that ends all work. Raises ParameterError."""
-        super().__init__("sam2", automatically_declare_parameters_from_overrides=True)
+        super().__init__(NAME, automatically_declare_parameters_from_overrides=True)
         for name in node_parameters.declare(self):
             self.get_logger().warning(f"there is no parameter {name!r}; what it was set to has no effect")
         self._failed = failed
@@ -127,8 +127,12 @@ class Sam2Node(LifecycleNode):
 
         patience: seconds. False if the worker does not end in them, which has been logged.
         """
-        with self._releasing:  # the process may end while a lifecycle manager has it clean up
+        if not self._releasing.acquire(timeout=patience):  # a lifecycle manager has it clean up
+            return False
+        try:
             return self._release(patience)
+        finally:
+            self._releasing.release()
 
     def _release(self, patience: float) -> bool:
         self._unsubscribe()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Set
 from dataclasses import dataclass, replace
 from functools import partial
@@ -163,11 +164,12 @@ class Client(Node):
 
 
 def _number(text: str) -> float | None:
-    """Anybody may publish to /diagnostics."""
+    """Anybody may publish to /diagnostics. What is not finite a page could not read."""
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return None
+    return number if math.isfinite(number) else None
 
 
 def unseen(tracked: TrackedObject, objects: TrackedObjects) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -173,3 +174,22 @@ def test_a_node_whose_device_hangs_is_shut_down_all_the_same(
     assert impatient.trigger_shutdown() == SUCCESS
     said = capfd.readouterr().err
     assert "the device has not answered for 0.2 s" in said and "shut down for good" not in said
+
+
+def test_the_process_does_not_wait_for_a_cleanup_that_hangs(
+    impatient: Sam2Node, device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever ends it kills it before such a cleanup has lost its patience."""
+    monkeypatch.setattr(module, "_LONG_PATIENCE", 20.0)
+    device.hang(impatient)
+    assert impatient.trigger_deactivate() == SUCCESS
+    cleanup = threading.Thread(target=impatient.trigger_cleanup)
+    cleanup.start()
+    while not impatient._releasing.locked():
+        time.sleep(0.01)
+    before = time.monotonic()
+    assert not impatient.release(0.1)
+    assert time.monotonic() - before < 5
+    device.goes_on.set()
+    cleanup.join(60)
+    assert impatient.release(60.0)

@@ -50,7 +50,7 @@ def test_what_others_say_of_diagnostics_is_left_aside(context: Any, others: Any,
     client.watch({"front"})
     publisher = client.create_publisher(DiagnosticArray, "/diagnostics", 1)
     until(lambda: publisher.get_subscription_count() == 1)
-    for number, told in (("n/a", None), ("2.0", 2.0)):
+    for number, told in (("n/a", None), ("nan", None), ("inf", None), ("2.0", 2.0)):
         value = KeyValue(key="history (s)", value=number)
         status = DiagnosticStatus(name="robot/sam2: front", message=number, level=b"\1", values=[value])
         publisher.publish(DiagnosticArray(status=[status]))
