@@ -45,7 +45,7 @@ class MultiScaleAttention(nn.Module):
         elif fast and x.dtype == torch.bfloat16:
             # PyTorch's kernel packs such small matrices for longer than it multiplies them.
             scores = q * q.shape[-1] ** -0.5 @ k.transpose(2, 3)
-            out = scores.softmax(dim=-1, dtype=torch.float32).to(v.dtype) @ v
+            out = scores.softmax(dim=-1) @ v
         else:
             out = F.scaled_dot_product_attention(q, k, v)
         out = out.transpose(1, 2).flatten(2)

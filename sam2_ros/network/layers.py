@@ -78,7 +78,7 @@ def attend_by_blocks(q: Tensor, k: Tensor, values: Tensor) -> Tensor:
     """
     q = q * q.shape[1] ** -0.5
     if len(q) * len(k) <= 2**20:  # all weights fit the cache
-        return linear(linear(q, k).softmax(dim=1, dtype=torch.float32).to(values.dtype), values.T)
+        return linear(linear(q, k).softmax(dim=1), values.T)
     return torch.cat([_sum_up(chunk, k, values) for chunk in q.split(1024)])
 
 
