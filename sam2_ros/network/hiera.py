@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from .config import Sam2Config
 from .convolution import Conv2d
-from .layers import MLP, attend_by_blocks
+from .layers import MLP, attend_in_chunks
 from .linear import Linear, multiplies_fast
 
 _MANY = 512
-"""Keys from which attention by blocks is quicker than PyTorch's own where oneDNN multiplies: no window has them."""
+"""Keys from which attention in chunks is quicker than PyTorch's own where oneDNN multiplies: no window has them."""
 
 _STRIPE = 2048
 """Tokens of a map that a CPU takes at a time: about as many as its cache holds with all that is made of them."""
@@ -40,7 +40,7 @@ class MultiScaleAttention(nn.Module):
         q, k, v = (t.flatten(1, 2).unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in (q, k, v))
         fast = multiplies_fast(x)
         if fast and k.shape[2] >= _MANY:
-            heads = [attend_by_blocks(*head) for head in zip(*(t.flatten(0, 1) for t in (q, k, v)), strict=True)]
+            heads = [attend_in_chunks(*head) for head in zip(*(t.flatten(0, 1) for t in (q, k, v)), strict=True)]
             out = torch.stack(heads).unflatten(0, q.shape[:2])
         elif fast and x.dtype == torch.bfloat16:
             # PyTorch's kernel packs such small matrices for longer than it multiplies them.

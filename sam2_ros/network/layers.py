@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from .linear import Linear, linear
 
+_CHUNK = 1024
+"""Bytes of the weights that a chunk of queries has for each key: 256 queries in float32, 512 in half precision."""
+
 
 class LayerNorm2d(nn.Module):
     """Layer norm over the channels of (N, C, H, W)."""
@@ -69,27 +72,12 @@ class Attention(nn.Module):
         return self.out_proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
 
 
-def attend_by_blocks(q: Tensor, k: Tensor, values: Tensor) -> Tensor:
+def attend_in_chunks(q: Tensor, k: Tensor, values: Tensor) -> Tensor:
     """Single-head attention on a CPU: q (L, C), k (M, C) and values (M, V), of which V may be anything, to (L, V).
 
-    PyTorch's fused kernel wants values as wide as the keys, and does not ask oneDNN. Weights are made block by block,
-    so that they stay in the cache, and what was summed is scaled down when a later block has a higher score (Milakov
-    and Gimelshein, Online normalizer calculation for softmax, 2018).
+    PyTorch's fused kernel wants values as wide as the keys, and does not ask oneDNN. So many queries at a time that
+    neither the keys are gone through too often nor the cache is too small for the weights.
     """
-    q = q * q.shape[1] ** -0.5
-    if len(q) * len(k) <= 2**20:  # all weights fit the cache
-        return linear(linear(q, k).softmax(dim=1), values.T)
-    return torch.cat([_sum_up(chunk, k, values) for chunk in q.split(1024)])
-
-
-def _sum_up(q: Tensor, k: Tensor, values: Tensor) -> Tensor:
-    # Sums in float32: what half precision drops with each block would add up.
-    highest = q.new_full((len(q), 1), -torch.inf, dtype=torch.float32)
-    total, summed = torch.zeros_like(highest), highest.new_zeros(len(q), values.shape[1])
-    for keys, some in zip(k.split(512), values.split(512), strict=True):
-        scores = linear(q, keys).float()
-        before, highest = highest, torch.maximum(highest, scores.amax(dim=1, keepdim=True))
-        fading, weights = (before - highest).exp_(), scores.sub_(highest).exp_()
-        total = total.mul_(fading).add_(weights.sum(dim=1, keepdim=True))
-        summed = summed.mul_(fading).add_(linear(weights.to(some.dtype), some.T))
-    return summed.div_(total).to(values.dtype)
+    few = _CHUNK // q.element_size()
+    chunks = (q * q.shape[1] ** -0.5).split(few)
+    return torch.cat([linear(linear(chunk, k).softmax(dim=1), values.T) for chunk in chunks])

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import Sam2Config
-from .layers import Attention, attend_by_blocks
+from .layers import Attention, attend_in_chunks
 from .linear import Linear, multiplies_fast
 from .position import rotary_table, rotate_, sine_grid
 
@@ -48,7 +48,7 @@ def _attend_one_by_one(q: Tensor, k: Tensor, memory: Tensor, used: Tensor | None
     """What N objects' features find in memory: (N, L, mem_dim); arguments as in `RotaryCrossAttention`."""
     kept = [slice(None)] * len(q) if used is None else _mask(used, k.shape[1], pointer_tokens)
     objects = zip(q, k, memory, kept, strict=True)
-    return torch.stack([attend_by_blocks(q, k[some], values[some]) for q, k, values, some in objects])
+    return torch.stack([attend_in_chunks(q, k[some], values[some]) for q, k, values, some in objects])
 
 
 def _mask(used: Tensor, tokens: int, pointer_tokens: int) -> Tensor:
@@ -63,7 +63,7 @@ class RotarySelfAttention(Attention):
         """x (N, L, C), table (L, C / 2, 2)."""
         q, k, v = rotate_(self.q_proj(x), table), rotate_(self.k_proj(x), table), self.v_proj(x)
         if multiplies_fast(x):
-            return self.out_proj(torch.stack([attend_by_blocks(*one) for one in zip(q, k, v, strict=True)]))
+            return self.out_proj(torch.stack([attend_in_chunks(*one) for one in zip(q, k, v, strict=True)]))
         return self.out_proj(_attend(q, k, v))
 
 

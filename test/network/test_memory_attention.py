@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sam2_ros.network import Sam2Config
-from sam2_ros.network.layers import LayerNorm2d, attend_by_blocks
+from sam2_ros.network.layers import LayerNorm2d, attend_in_chunks
 from sam2_ros.network.memory_attention import MemoryAttention
 from sam2_ros.network.position import rotary_table, rotate_
 
@@ -25,15 +25,14 @@ def test_attention_object_by_object_equals_the_fused_kernel(filled_up: bool) -> 
 
 
 @pytest.mark.parametrize("slope", [-0.2, 0.0, 0.2])
-def test_attention_block_by_block_equals_the_fused_kernel(slope: float) -> None:
-    """slope: of the scores along the keys, so that the highest are in the first block, anywhere, or in the last."""
+def test_attention_in_chunks_equals_the_fused_kernel(slope: float) -> None:
+    """slope: of the scores along the keys, so that the highest are the first, anywhere, or the last."""
     torch.manual_seed(0)
-    # A whole chunk of queries and a piece of one, two whole blocks of keys and a piece of one.
     q, k, values = torch.randn(1100, 64), torch.randn(1500, 64), torch.randn(1500, 16)
     q[:, 0], k[:, 0] = 8.0, slope * torch.arange(1500) + (0 if slope > 0 else 300)
     wide = torch.nn.functional.pad(values, (0, 48))
     plain = torch.nn.functional.scaled_dot_product_attention(q[None, None], k[None, None], wide[None, None])
-    quick = attend_by_blocks(q, k, values)
+    quick = attend_in_chunks(q, k, values)
     assert float((q @ k.T / 8).amax()) > 100, "exponentials that would overflow"
     torch.testing.assert_close(quick, plain[0, 0, :, :16], rtol=0, atol=2e-5)
 
