@@ -152,7 +152,9 @@ def test_a_model_for_a_gpu_that_computes_on_the_cpu_is_said(
     asked: dict[str, Any], warned: bool, checkpoint: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, "sam2_ros"):
-        load_trackers(Parameters(**{"model": str(checkpoint), "image_size": 64, "capacity": 1, **asked}))
+        load_trackers(
+            Parameters(**{"model": str(checkpoint), "image_size": 64, "capacity": 1, "dtype": "float32", **asked})
+        )
 
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(warnings) == warned
