@@ -214,18 +214,23 @@ class Demo:
             self._pictures[moment] = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
     def _finish(self) -> list[str]:
-        """Writes the summary and judges."""
+        """Judges, and writes the summary if there is something to show."""
         from .summary import draw
 
-        options, record = self._options, self._client.record
+        options, record, film = self._options, self._client.record, self._film
         self.summary, faults = record.summary(), record.faults(options.rate)
-        if not self._film.count:
+        written = [f"{film.path} ({film.count} images)"] if film.count else []
+        if not film.count:
             faults.append("no overlay came")
-        source = "simulated tabletop" if options.video is None else options.video.name
-        draw(options.output / "summary.png", f"{source}, {options.model}: {self.summary}", record, self._pictures)
-        print(f"wrote {self._film.path} ({self._film.count} images) and {options.output / 'summary.png'}")
-        if options.video is not None:
-            print(f"whether it was the right thing, {self._film.path} shows: of a video the truth is not known")
+        if record.outputs:
+            source = "simulated tabletop" if options.video is None else options.video.name
+            picture = options.output / "summary.png"
+            draw(picture, f"{source}, {options.model}: {self.summary}", record, self._pictures)
+            written.append(str(picture))
+        if written:
+            print(f"wrote {' and '.join(written)}")
+        if options.video is not None and film.count:
+            print(f"whether it was the right thing, {film.path} shows: of a video the truth is not known")
         return faults
 
     def _wait(self, what: str, patience: float, condition: Callable[[], bool]) -> None:

@@ -177,6 +177,8 @@ class Record:
 
     def summary(self) -> str:
         """One line of figures."""
+        if not self.outputs:
+            return "no output"
         parts = [f"{len(self.outputs)} outputs at {self.rate:.1f} per second, latency {1000 * self.latency:.0f} ms"]
         for target in self.targets:
             curve = self.curve(target)

@@ -60,7 +60,7 @@ def _curves(axes: Axes, name: str, curve: Curve) -> None:
         axes.plot(times, curve.iou, color=BLUE, lw=1.8, label=f"box IoU, mean {curve.mean_iou:.2f}")
     axes.plot(times, curve.visibility, color=ORANGE, lw=1.3, label="visibility")
     axes.set_ylim(0, 1.05)
-    axes.set_xlim(0, max(1.0, *times))
+    axes.set_xlim(0, max((1.0, *times)))
     axes.set_title(name, loc="left", fontsize=11, fontweight="bold")
     axes.grid(axis="y", color="#dddddd", lw=0.6)
     axes.set_axisbelow(True)

@@ -73,7 +73,8 @@ class Server:
         self.application = web.Application()
         self.application.router.add_get("/", self._index)
         self.application.router.add_get("/socket", self._socket)
-        self.application.router.add_static("/static/", _STATIC)
+        # Where colcon has installed links, each file is one.
+        self.application.router.add_static("/static/", _STATIC, follow_symlinks=True)
         self.application.on_response_prepare.append(_add_headers)
 
     def changed(self, camera: str) -> None:
@@ -126,6 +127,8 @@ class Viewer:
         self._tracker = tracker
         self._moved = moved
         self._newer = asyncio.Event()
+        self._shown: int | None = None
+        """Number of the camera's picture that was sent last; none has been since that camera is looked at."""
         self._ready = asyncio.Event()
         """Set while the browser has drawn what it was sent, so that pictures never queue."""
         self._ready.set()
@@ -168,12 +171,12 @@ class Viewer:
         elif kind == "camera":
             self._look_at(said.get("camera"))
         else:
-            self._begin(self._ask(kind, said))
+            self._begin(self._ask(kind, self.camera or "", said))  # the one that is looked at now
 
     def _look_at(self, camera: object) -> None:
         if camera not in self._tracker.cameras:  # it has gone meanwhile
             return
-        self.camera = str(camera)
+        self.camera, self._shown = str(camera), None
         self._ready.set()
         self._moved()
         self._newer.set()
@@ -191,7 +194,6 @@ class Viewer:
             await asyncio.sleep(_LOOK)
 
     async def _send_pictures(self) -> None:
-        shown = None
         while True:
             await self._newer.wait()
             await self._ready.wait()
@@ -199,15 +201,15 @@ class Viewer:
             if self.camera is None:
                 continue
             seen = self._tracker.seen(self.camera)
-            if not seen.jpeg or (self.camera, seen.number) == shown:
+            if not seen.jpeg or seen.number == self._shown:
                 continue
-            shown = self.camera, seen.number
+            self._shown = seen.number
             self._ready.clear()
             await self._socket.send_bytes(to_bytes(self.camera, seen))
 
-    async def _ask(self, service: str, said: Mapping[str, Any]) -> None:
+    async def _ask(self, service: str, camera: str, said: Mapping[str, Any]) -> None:
         try:
-            response = await _wait_for(self._tracker.ask(service, to_request(service, self.camera or "", said)))
+            response = await _wait_for(self._tracker.ask(service, to_request(service, camera, said)))
         except (BadMessage, NoTracker) as error:
             await self._answer(said, {"success": False, "message": str(error)})
         except asyncio.TimeoutError:

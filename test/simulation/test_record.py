@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from sam2_ros.simulation.record import Answer, Output, Record, Target, Truth, box_iou, truths
+from sam2_ros.simulation.summary import draw
 
 RATE = 10.0
 
@@ -51,6 +54,16 @@ def test_a_good_run_has_no_faults() -> None:
 ])  # fmt: skip
 def test_faults_are_named(record: Record, fault: str) -> None:
     assert len(record.faults(RATE)) == 1 and fault in record.faults(RATE)[0]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("truth", [True, False])
+def test_where_nothing_came_that_is_said_and_drawn(truth: bool, tmp_path: Path) -> None:
+    record = Record(targets=(Target("can", 1, 3 if truth else None),))
+    assert record.summary() == "no output"
+    record.outputs = _run().outputs[:1]  # of which the truth has not come
+    draw(tmp_path / "summary.png", "a short run", record, {})
+    assert (tmp_path / "summary.png").stat().st_size > 1000
 
 
 def test_a_header_that_no_image_had_is_a_fault() -> None:

@@ -68,6 +68,8 @@ class Tracker(Node):
         self.prompts: Counter[int] = Counter()
         """How many they have had, by id."""
         self.refuses = ""
+        self.takes = 0.0
+        """Seconds for an answer."""
         self.state = TrackedObject.VISIBLE
         self.breaks = False
         """Whether pictures are broken."""
@@ -148,6 +150,7 @@ class Tracker(Node):
 
     def _note(self, request: Any, response: Any) -> bool:
         self.asked.append(request)
+        time.sleep(self.takes)
         response.success, response.message = not self.refuses, self.refuses
         return bool(response.success)
 

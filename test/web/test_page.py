@@ -123,7 +123,7 @@ def page(browser: Any, url: str, tracker: Any, until: Any) -> Iterator[Page]:
     tracker.boxes.clear()
     tracker.asked.clear()
     tracker.prompts.clear()
-    tracker.refuses, tracker.state = "", TrackedObject.VISIBLE
+    tracker.refuses, tracker.state, tracker.takes = "", TrackedObject.VISIBLE, 0.0
     page = Page(browser, url, tracker, until)
     yield page
     if tracker.history is not None:
@@ -245,6 +245,36 @@ def test_a_double_click_is_one(page: Page) -> None:
     page.click(200, 60)
     page.prompted(2)
     assert [request.object_id for request in page.tracker.asked] == [0, 0]
+
+
+def test_of_clicks_that_come_quicker_than_answers_the_last_one_counts(page: Page) -> None:
+    page.tracker.takes = 0.6
+    page.click(60, 60)
+    page.click(200, 60)
+    page.until(lambda: page.browser.execute_script("return answers.size") == 2)
+    page.prompted(2)
+    page.tracker.takes = 0.0
+    ActionChains(page.browser).send_keys("u").perform()
+    assert [page.asked().object_id for _ in range(3)][2] == int(page.rows[1].get_attribute("data-id"))
+
+
+def test_who_chooses_another_object_before_the_answer_keeps_that(page: Page) -> None:
+    page.click(60, 60)
+    page.prompted(1)
+    page.tracker.takes = 0.6
+    page.click(200, 60)
+    page.rows[0].find_element(by.CLASS_NAME, "colour").click()  # it was selected, and is no longer
+    page.until(lambda: len(page.rows) == 2 and not page.browser.execute_script("return answers.size"))
+    assert page.selected is None
+
+
+def test_what_is_forgotten_before_a_picture_shows_it_is_not_selected(page: Page) -> None:
+    page.play(False)
+    page.click(60, 60)
+    page.until(lambda: page.find("undo").is_enabled())
+    ActionChains(page.browser).send_keys(Keys.DELETE).perform()
+    page.until(lambda: not page.find("undo").is_enabled())
+    assert not page.rows
 
 
 def test_another_reading_of_a_click(page: Page) -> None:
@@ -532,6 +562,28 @@ def test_a_camera_that_comes_later_does_not_take_the_place_of_another(wrist: Any
     page.find("cameras").find_element(by.XPATH, "button[.='front']").click()
     page.until(lambda: buttons(page) == [("front", True), ("wrist", False)])
     page.until(lambda: looked_at(page) == "front")
+
+
+def test_an_answer_for_a_camera_that_is_no_longer_looked_at_changes_nothing_here(wrist: Any, tracker: Any) -> None:
+    """Each camera counts its own ids."""
+    page = wrist("")
+    tracker.add_camera("front")
+    page.until(lambda: buttons(page) == [("front", False), ("wrist", True)])
+    tracker.asked.clear()
+    tracker.takes = 1.0
+    page.click(100, 60)
+    page.find("cameras").find_element(by.XPATH, "button[.='front']").click()
+    page.until(lambda: looked_at(page) == "front")
+    assert page.browser.execute_script("return answers.size") == 1
+    page.until(lambda: page.rows and not page.browser.execute_script("return answers.size"))
+    tracker.takes = 0.0
+    assert page.asked(Prompt.Request).camera == "wrist"
+    assert page.selected is None and not page.find("readings").is_displayed()
+    assert page.browser.execute_script("return prompted.size") == 0
+
+    page.find("pause").click()  # which is for all cameras
+    page.find("cameras").find_element(by.XPATH, "button[.='wrist']").click()
+    page.until(lambda: page.text("pause") == "Go on")
 
 
 def test_the_camera_that_was_chosen_is_looked_at_when_it_comes(wrist: Any, tracker: Any) -> None:

@@ -7,6 +7,7 @@ import base64
 import json
 import struct
 from collections.abc import Awaitable, Callable, Set
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -101,6 +102,21 @@ def test_the_page_and_its_parts_are_served() -> None:
     talk(Tracker(""), conversation)
 
 
+def test_the_parts_are_served_also_where_each_is_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As colcon's --symlink-install has it."""
+    for part in module._STATIC.iterdir():
+        (tmp_path / part.name).symlink_to(part)
+    monkeypatch.setattr(module, "_STATIC", tmp_path)
+
+    async def conversation(client: TestClient, server: Server) -> None:
+        for path in ("/", "/static/page.js", "/static/page.css"):
+            assert (await client.get(path)).status == 200
+        for path in ("/static/../server.py", "/static/%2e%2e/server.py"):
+            assert (await client.get(path)).status == 404
+
+    talk(Tracker(""), conversation)
+
+
 @pytest.mark.parametrize(
     ("headers", "host", "enters"),
     [
@@ -177,6 +193,39 @@ def test_each_browser_looks_at_a_camera_of_its_own() -> None:
         await second.send_json({"type": "camera", "camera": "no such"})
         assert (await answer(second, {"type": "undo", "id": 4, "number": 2}))["success"]
         assert tracker.watched == {"front", "wrist"}
+
+    talk(tracker, conversation)
+
+
+def test_a_request_is_for_the_camera_that_was_looked_at_when_it_was_sent() -> None:
+    tracker = Tracker("front", "wrist")
+
+    async def conversation(client: TestClient, server: Server) -> None:
+        socket = await enter(client)
+        await socket.send_json({"type": "camera", "camera": "front"})
+        for said in ({"type": "remove_object", "id": 7, "number": 1}, {"type": "camera", "camera": "wrist"}):
+            await socket.send_json(said)  # nothing of the server runs between
+        while not tracker.asked or tracker.watched != {"wrist"}:
+            await asyncio.sleep(0.01)
+        assert tracker.asked[0][1].camera == "front"
+
+    talk(tracker, conversation)
+
+
+def test_who_comes_back_to_a_camera_gets_the_picture_that_stands_there() -> None:
+    tracker = Tracker("front", "wrist")
+    tracker.pictures["front"] = picture(1)
+
+    async def conversation(client: TestClient, server: Server) -> None:
+        socket = await enter(client)
+        assert (await socket.receive_json())["cameras"] == ["front", "wrist"]
+        for camera in ("front", "wrist", "front"):
+            await socket.send_json({"type": "camera", "camera": camera})
+            while tracker.watched != {camera}:
+                await asyncio.sleep(0.01)
+            if camera == "front":
+                assert read(await socket.receive_bytes())[1] == b"picture 1"
+                await socket.send_json({"type": "shown"})
 
     talk(tracker, conversation)
 

@@ -86,7 +86,8 @@ function ask(type, message, then = () => {}, after = () => {}) {
     return;
   }
   asked += 1;
-  answers.set(asked, { then, after });
+  // Another camera counts its own ids, so of an answer that comes after a switch nothing is done there; all pause alike.
+  answers.set(asked, { then, after, of: type === "enable" ? null : camera });
   say({ type, number: asked, ...message });
   describe();
 }
@@ -101,10 +102,10 @@ function hear(message) {
     if (changed) look([wanted, camera].find((name) => cameras.includes(name)) ?? cameras[0] ?? null);
     describe();
   } else if (message.type === "answer") {
-    const { then, after } = answers.get(message.to) ?? {};
+    const { then, after, of } = answers.get(message.to) ?? {};
     answers.delete(message.to);
     $("message").hidden = true; // of a request before
-    if (message.success) then?.(message);
+    if (message.success && (of === null || of === camera)) then?.(message);
     if (message.message) complain(message.message);
     after?.();
     describe();
@@ -113,6 +114,7 @@ function hear(message) {
 
 function look(name) {
   if (camera !== name) {
+    drawn?.close();
     shown = drawn = null;
     release();
     $("objects").replaceChildren(); // another camera counts its own ids
@@ -149,12 +151,13 @@ async function see(data) {
   } finally {
     say({ type: "shown" }); // or no other would be sent
   }
-  if (header.camera !== camera) return;
+  if (header.camera !== camera) return image.close();
   const now = performance.now();
   pictures = [...pictures, now].filter((time) => now - time < 2000);
   newest = header.time = header.stamp[0] + header.stamp[1] / 1e9;
   // While a button is down the picture stays, so that a box can fit what is seen; but not until it would be refused.
-  if (press && kept(shown.time)) return;
+  if (press && kept(shown.time)) return image.close();
+  drawn?.close(); // or browsers keep the pixels until they find time
   const canvas = $("picture");
   const resized = canvas.width !== image.width || canvas.height !== image.height;
   if (resized) Object.assign(canvas, { width: image.width, height: image.height });
@@ -316,7 +319,7 @@ function makeRow(one) {
   remove.setAttribute("aria-label", remove.title);
   remove.onclick = (event) => {
     event.stopPropagation();
-    ask("remove_object", { id: one.id });
+    forget(one.id);
   };
   const state = element("span", "state");
   state.append(element("b"), element("span", "more"));
@@ -324,7 +327,7 @@ function makeRow(one) {
   bar.append(element("i"));
   bar.firstChild.style.background = one.colour;
   row.append(colour, name, remove, state, bar);
-  row.onclick = () => select(one.id === selected && document.activeElement !== name ? 0 : one.id);
+  row.onclick = () => pick(one.id === selected && document.activeElement !== name ? 0 : one.id);
   row.tabIndex = 0;
   row.onkeydown = (event) => {
     if (event.target !== row || (event.key !== "Enter" && event.key !== " ")) return;
@@ -342,6 +345,12 @@ function select(id) {
   for (const row of $("objects").children) show(row);
   draw();
   describe();
+}
+
+let picks = 0; // how often somebody has chosen what is selected
+function pick(id) {
+  picks += 1;
+  select(id);
 }
 
 // Whether a row's object is selected.
@@ -446,7 +455,7 @@ function up(event) {
   release();
   if (means === "new" && on && !drags) {
     if (on === selected) complain(`That is object ${on} already. Drag a box to start another one on it.`);
-    select(on);
+    pick(on);
     return;
   }
   if (means !== "new" && !selected) {
@@ -455,7 +464,7 @@ function up(event) {
   }
   const { stamp, time } = shown;
   const prompt = { stamp, id: means === "new" ? 0 : selected };
-  const before = selected;
+  const before = picks;
   let done = () => {};
   if (drags) {
     const end = place(event);
@@ -468,7 +477,7 @@ function up(event) {
     const earlier = prompt.id ? (prompted.get(prompt.id) ?? [0]) : [];
     prompted.set(answer.object_id, [...earlier, time]);
     last = answer.object_id;
-    if (selected !== before) return; // by another hand, meanwhile
+    if (picks !== before) return; // something else has been chosen meanwhile
     select(answer.object_id);
     offer(answer.object_id, drags ? [] : answer.areas, 0);
   }, done);
@@ -513,7 +522,8 @@ function offer(id, areas, taken) {
 
 // --- buttons and keys ---
 
-const forget = () => selected && ask("remove_object", { id: selected });
+// Of an object that no picture has shown yet there is no row that would go, and with it the selection.
+const forget = (id = selected) => id && ask("remove_object", { id }, () => selected === id && select(0));
 const undo = () => {
   const id = selected;
   if (id && $("undo").disabled) complain($("undo").title);
@@ -545,7 +555,7 @@ function nameReset() {
 }
 const keys = {
   n: () => choose("new"), a: () => choose("add"), s: () => choose("subtract"), u: undo, p: pause,
-  delete: forget, backspace: forget, escape: () => (press ? release() : select(0)),
+  delete: () => forget(), backspace: () => forget(), escape: () => (press ? release() : pick(0)),
 };
 
 $("picture").addEventListener("pointerdown", down);
