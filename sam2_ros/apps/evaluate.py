@@ -24,9 +24,9 @@ from .sheet import draw_sheet
 _EPILOG = """
 J, F and J&F are region similarity, boundary accuracy and their mean as DAVIS defines them: each object from the frame
 after its prompt up to the last frame but one (DAVIS leaves the first and the last frame out), the mean over its frames,
-then over the objects of a sequence; the last line is the mean over sequences (DAVIS's own over the objects of all, which
-is the same where each sequence has as many). Box IoU counts frames on which the object is in view; presence is the
-share of objects' frames on which it is rightly said whether the object is in view.
+then over the objects of a sequence; the last line is the mean over sequences (that of DAVIS is over the objects of all,
+which is the same where each sequence has as many). Box IoU counts frames on which the object is in view; presence is
+the share of objects' frames on which it is rightly said whether the object is in view.
 Objects are tracked together, and a pixel belongs to one of them alone. An object that comes later is prompted on the
 first frame that shows it. Frames/s is the time of network and tracker, without reading files or measuring.
 """
