@@ -56,7 +56,7 @@ def test_faults_are_named(record: Record, fault: str) -> None:
     assert len(record.faults(RATE)) == 1 and fault in record.faults(RATE)[0]
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("truth", [True, False])
 def test_where_nothing_came_that_is_said_and_drawn(truth: bool, tmp_path: Path) -> None:
     record = Record(targets=(Target("can", 1, 3 if truth else None),))
