@@ -94,8 +94,7 @@ def _onednn_is_quicker() -> bool:
 def _measure() -> bool:
     """Whether oneDNN is quicker; measured once in a process, which takes some milliseconds."""
     x, weight = torch.ones(512, 256), torch.ones(512, 256)
-    seconds = [[_seconds(product, x, weight) for product in (F.linear, _multiply)] for _ in range(8)]
-    plain, onednn = map(min, zip(*seconds[1:], strict=True))  # the first is warm-up
+    plain, onednn = _least_seconds((F.linear, x, weight), (_multiply, x, weight))
     return plain > _WORTH * onednn
 
 
@@ -103,10 +102,15 @@ def _measure() -> bool:
 @torch.no_grad()
 def _measure_bfloat16() -> bool:
     """The same of both types. A CPU that must make bfloat16 up takes some tenths of a second for it."""
-    pairs = [(torch.ones(512, 256, dtype=dtype),) * 2 for dtype in (torch.float32, torch.bfloat16)]
-    seconds = [[_seconds(linear, *pair) for pair in pairs] for _ in range(8)]
-    single, half = map(min, zip(*seconds[1:], strict=True))
+    x, weight = torch.ones(512, 256), torch.ones(512, 256)
+    single, half = _least_seconds((linear, x, weight), (linear, x.bfloat16(), weight.bfloat16()))
     return single > _HALF_WORTH * half
+
+
+def _least_seconds(*calls: tuple[Callable[[Tensor, Tensor], Tensor], Tensor, Tensor]) -> list[float]:
+    """What each product takes at best, measured by turns."""
+    rounds = [[_seconds(*call) for call in calls] for _ in range(8)]
+    return [min(seconds) for seconds in zip(*rounds[1:], strict=True)]  # the first is warm-up
 
 
 def _seconds(product: Callable[[Tensor, Tensor], Tensor], x: Tensor, weight: Tensor) -> float:

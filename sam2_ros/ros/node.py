@@ -125,7 +125,8 @@ class Sam2Node(LifecycleNode):
     def release(self, patience: float = _PATIENCE) -> bool:
         """Unsubscribes, stops the worker and gives the device's memory back. Calls that wait are refused.
 
-        patience: seconds. False if the worker does not end in them, which has been logged.
+        patience: seconds. False if the worker does not end in them, which has been logged, or another call of this
+        still waits for it.
         """
         if not self._releasing.acquire(timeout=patience):  # a lifecycle manager has it clean up
             return False

@@ -185,12 +185,13 @@ class Client:
     def call(self, kind: Any, name: str, request: Any = None, node: str = "sam2") -> Any:
         """The response of a service of the node."""
         topic = f"/{node}/{name}"
-        if topic not in self._services:  # kept, because a node may answer before it has discovered a new client
+        new = topic not in self._services
+        if new:  # kept, because a node may answer before it has discovered a new client
             self._services[topic] = self.node.create_client(kind, topic)
-            assert self._services[topic].wait_for_service(PATIENCE), f"there is no service {name}"
-            time.sleep(0.5)  # and the node discovers the client a moment later than the client the node
         client = self._services[topic]
         assert client.wait_for_service(PATIENCE), f"there is no service {name}"
+        if new:
+            time.sleep(0.5)  # the node discovers the client a moment later than the client the node
         future = client.call_async(request or kind.Request())
         until(future.done)
         return future.result()

@@ -555,7 +555,7 @@ function nameReset() {
 }
 const keys = {
   n: () => choose("new"), a: () => choose("add"), s: () => choose("subtract"), u: undo, p: pause,
-  delete: () => forget(), backspace: () => forget(), escape: () => (press ? release() : pick(0)),
+  delete: forget, backspace: forget, escape: () => (press ? release() : pick(0)),
 };
 
 $("picture").addEventListener("pointerdown", down);
